@@ -1,0 +1,1 @@
+"""Pure rules of the field: standard library only, no socket, no database, time is an argument."""

@@ -1,0 +1,1 @@
+"""Pure readers: bytes of a source file in, records and refusals out."""

@@ -1,0 +1,1 @@
+"""The local index that every answer is read from (LMDB, roaring bitmaps, numpy)."""

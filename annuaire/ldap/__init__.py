@@ -1,0 +1,1 @@
+"""Pure LDAP: names, filters, schema, matching, codecs and the session; bytes and values in and out."""

@@ -1,0 +1,1 @@
+"""One file per LDAP operation: a request and narrow capabilities in, encoded answers out."""

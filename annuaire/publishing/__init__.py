@@ -1,0 +1,1 @@
+"""Pure writers: entries in, bytes of a file format out."""

@@ -1,0 +1,1 @@
+"""The edge: Twisted sockets, worker processes, threads. Decides nothing."""
