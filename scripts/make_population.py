@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Invented people of any number, the same for the same seed: make_population.py --size N [--seed S] [--output FILE]
+"""Invented people of any number, the same for the same seed: make_population.py --size N [--seed S].
 
-Realistic where a directory feels it: homonyms (names are drawn as often as their rank says), accents, particles,
-hyphens, compound given names, towns, professions, practices. Streams: only the addresses given are remembered.
-RPPS numbers begin with 999, which the national register does not give; telephone numbers lie in the ranges that
-the regulator keeps for fiction. Runs on the standard library alone.
+Realistic where a directory feels it: homonyms (names are drawn as often as their rank says), accents,
+particles, hyphens, compound given names, towns, professions, practices. Streams: only the addresses given are
+remembered. RPPS numbers begin with 999, which the national register does not give; telephone numbers lie in
+the ranges that the regulator keeps for fiction. Runs on the standard library alone.
 """
 
 import argparse
@@ -29,8 +29,8 @@ BRANCHES = {
 }
 
 SURNAMES_COUNT = 24_000
-# Zipf-Mandelbrot: weight 1/(rank + shift). The shifts put the commonest surname near 0.5 % and the commonest given
-# name near 2 % of the people, as in the national statistics.
+# Zipf-Mandelbrot: weight 1/(rank + shift). The shifts put the commonest surname near 0.5 % and the commonest
+# given name near 2 % of the people, as in the national statistics.
 SURNAME_SHIFT = 30
 GIVEN_NAME_SHIFT = 10
 DRAWN_AT_ONCE = 4096  # people; random.choices costs a fifth per draw when asked for many
@@ -83,7 +83,7 @@ def given_names() -> list[str]:
 
 
 def surnames(source: random.Random) -> list[str]:
-    """Real common surnames first, then built ones that sound French, particles and double names among them."""
+    """Real common surnames first, then built ones that sound French, some with a particle or double."""
     real = list(dict.fromkeys(name.replace("_", " ") for name in names.SURNAMES.split()))
     starts, middles, endings = (
         names.STARTS.split(),
@@ -115,7 +115,7 @@ def surnames(source: random.Random) -> list[str]:
 
 
 def official(surname: str) -> str:
-    """Capitals as official lists have them, the noble particle small: `de la TOUR`, `d'ARBOIS`, but `LE GALL`."""
+    """Capitals as official lists have them, the noble particle small: `de la TOUR`, but `LE GALL`."""
     for particle in sorted(names.PARTICLES, key=len, reverse=True):
         if surname.startswith(particle):
             return particle + surname[len(particle) :].upper()
@@ -155,7 +155,7 @@ def people(size: int, seed: int) -> Iterator[Person]:
     town_weights = list(accumulate(1 / (rank + 12) for rank in range(1, len(towns) + 1)))
     professions = names.PROFESSIONS
     profession_weights = list(accumulate(row[2] for row in professions))
-    specialties, specialty_weights = ranked(list(names.SPECIALTIES), 1)
+    specialties, specialty_weights = ranked(names.SPECIALTIES.split(), 1)
     places = [place.replace("_", " ") for place in names.PLACES.split()]
     streets = [street.replace("_", " ") for street in names.STREETS.split()]
     forms = {"c": names.PRACTICES, "h": names.HOSPITALS, "p": names.PHARMACIES}
