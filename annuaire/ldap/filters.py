@@ -1,18 +1,17 @@
-"""Search filters as values (RFC 4511 §4.5.1.7) and their text form (RFC 4515, with `(&)` and `(|)` of RFC 4526).
+"""Search filters as values (RFC 4511 §4.5.1.7) and as text (RFC 4515; `(&)` and `(|)` of RFC 4526).
 
-Attribute descriptions stay as sent and values stay bytes: what they mean is decided in `evaluation`. Everything
-here is iterative and linear, because a filter's depth and length are chosen by whoever asks.
+Attribute descriptions stay as sent and values stay bytes: what they mean is decided in `evaluation`.
+Everything here is iterative and linear: whoever asks chooses a filter's depth and length.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Union
 
 from annuaire.errors import Malformed
 
-# Address books nest a filter per typed word and per field; generated ones were seen above 10 deep. 389 DS answers
-# 40 and OpenLDAP has no limit but its stack (CVE-2020-12243). The server's own limit is in its configuration.
+# Clients nest above 10 deep in normal use; without any limit a deep filter ends the process (CVE-2020-12243).
+# What the server accepts on the wire is in its configuration.
 DEPTH_MAX = 100
 
 # A shape goes to the log: long enough to recognise a client's filter, short enough for one line.
@@ -80,21 +79,12 @@ class Extensible:
     dn_attributes: bool
 
 
-Filter = Union[
-    And,
-    Or,
-    Not,
-    Equality,
-    Substrings,
-    GreaterOrEqual,
-    LessOrEqual,
-    Present,
-    Approximate,
-    Extensible,
-]
+Filter = (
+    And | Or | Not | Equality | Substrings | GreaterOrEqual | LessOrEqual | Present | Approximate | Extensible
+)
 
-# Wider than RFC 4512 §2.5 (underscore, empty options): an odd name is an unknown attribute, hence Undefined,
-# which is what the same name sent in BER gives.
+# Wider than RFC 4512 §2.5 (underscore, empty options): an odd name is an unknown attribute, hence
+# Undefined, which is what the same name sent in BER gives.
 _DESCRIPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _HEX_PAIR = re.compile(rb"[0-9A-Fa-f]{2}")
