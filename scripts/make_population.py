@@ -253,8 +253,8 @@ def ldif_entry(person: Person) -> str:
 
 
 def ldif_top() -> str:
-    """The version line (no empty line after it: slapadd), the suffix and the folders, parents first."""
-    text = f"version: 1\ndn: {SUFFIX}\nobjectClass: top\nobjectClass: organization\no: apicrypt\n\n"
+    """The suffix and the folders, parents first; no version line, which slapadd refuses."""
+    text = f"dn: {SUFFIX}\nobjectClass: top\nobjectClass: organization\no: apicrypt\n\n"
     for branch in ("ou=apicrypt", "ou=comptes", *BRANCHES.values()):
         name = branch.split(",")[0].removeprefix("ou=")
         text += f"dn: {branch},{SUFFIX}\nobjectClass: top\nobjectClass: organizationalUnit\nou: {name}\n\n"
