@@ -90,10 +90,10 @@ def test_random_bytes_kept_as_a_hash_never_raise():
     schemes = [b"{SSHA}", b"{SCRYPT}", b"{PBKDF2-SHA512}", b"{SHA512}", b"{CLEARTEXT}", b"{", b""]
     for _ in range(2000):
         kept = generator.choice(schemes) + generator.randbytes(generator.randrange(60))
-        assert password.verify([kept], b"never this") is False
+        assert password._matches(kept, b"never this") is False  # without the hash that every refusal costs
     for good in GOOD[:9]:
         for cut in range(len(good)):
-            password.verify([good[:cut]], b"x")
+            password._matches(good[:cut], b"x")
 
 
 def test_no_hash_a_quick_one_and_rubbish_cost_as_much_as_a_wrong_password():
