@@ -70,7 +70,7 @@ def sequence(parts: Iterable[bytes], tag: int = SEQUENCE) -> bytes:
 
 
 def read(data: bytes, position: int, limit: int) -> tuple[int, int, int]:
-    """Read one header: its tag, where its body starts and ends; refused unless all of it lies before limit."""
+    """Read one header: its tag, where its body starts and ends; all of it must lie before limit."""
     start = position + 2
     if start > limit:
         raise Malformed("truncated element", f"at octet {position} of {limit}")
@@ -138,23 +138,22 @@ def encode_attributes(attributes: Mapping[str, Sequence[bytes]]) -> bytes:
     return b"".join(whole)
 
 
-_names: dict[bytes, str] = {}
+class _Names(dict[bytes, str]):
+    """Attribute descriptions as text, the same object each time for the usual ones: `names[raw]`.
 
+    Raises UnicodeDecodeError: the caller knows whose octets they were.
+    """
 
-def name(raw: bytes) -> str:
-    """An attribute description as text; the same object each time for the usual ones."""
-    known = _names.get(raw)
-    if known is not None:
-        return known
-    try:
+    def __missing__(self, raw: bytes) -> str:
         text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise Malformed("attribute description that is not UTF-8", repr(raw[:NAME_REMEMBERED_MAX])) from error
-    if len(raw) <= NAME_REMEMBERED_MAX:
-        if len(_names) >= NAMES_MAX:
-            _names.clear()
-        _names[raw] = text
-    return text
+        if len(raw) <= NAME_REMEMBERED_MAX:
+            if len(self) >= NAMES_MAX:
+                self.clear()
+            self[raw] = text
+        return text
+
+
+names = _Names()
 
 
 def decode_attributes(data: bytes) -> dict[str, list[bytes]]:
@@ -188,5 +187,5 @@ def _attributes(data: bytes) -> Iterator[tuple[str, int, int]]:
         values_start, values_end = expect(data, name_end, end, SET)
         if values_end != end:
             raise Malformed("octets after the values of an attribute", f"at octet {values_end}")
-        yield name(data[name_start:name_end]), values_start, end
+        yield names[data[name_start:name_end]], values_start, end
         position = end
