@@ -1,0 +1,60 @@
+"""The numbered changes: what happened to which entry, written in its transaction, read by followers."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class ChangeRow(NamedTuple):
+    """One committed change. `key` is where the entry lay before it; what it is now is read from the entry."""
+
+    number: int
+    at: str
+    kind: str
+    entry: int
+    uuid: bytes
+    key: bytes
+    imported: int | None
+
+
+_COLUMNS = 'number, at, kind, entry, uuid, key, "import"'
+_SINCE = text(
+    f"SELECT {_COLUMNS} FROM changes WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608
+)
+_HEAD = text("SELECT change FROM head")
+_RECORD = text(
+    f"INSERT INTO changes ({_COLUMNS}) VALUES (:number, :at, :kind, :entry, :uuid, :key, NULL)"  # noqa: S608
+)
+
+
+class ChangeReader:
+    """What a follower asks: how far the store is, and what came after a number."""
+
+    _connection: Connection
+
+    def head(self) -> int:
+        """The number of the last committed change, 0 before the first."""
+        return int(self._connection.execute(_HEAD).scalar_one())
+
+    def changes_since(self, number: int, limit: int) -> list[ChangeRow]:
+        """The changes that follow a number, in order, at most `limit`."""
+        rows = self._connection.execute(_SINCE, {"number": number, "limit": limit}).all()
+        return list(map(ChangeRow._make, rows))
+
+
+class ChangeWriter(ChangeReader):
+    """Gives numbers. The row of `head` is held by this transaction, so nobody else gives any meanwhile."""
+
+    at: str
+    _change: int
+
+    def head(self) -> int:
+        return self._change
+
+    def _record(self, kind: str, entry: int, uuid: bytes, key: bytes) -> int:
+        self._change += 1
+        self._connection.execute(
+            _RECORD,
+            {"number": self._change, "at": self.at, "kind": kind, "entry": entry, "uuid": uuid, "key": key},
+        )
+        return self._change

@@ -1,0 +1,285 @@
+"""Opens the store, SQLite in the state or PostgreSQL by URL, and gives transactions: to read, or to write.
+
+No SQLAlchemy object leaves: readers and writers answer named tuples, and trouble below becomes Unavailable.
+
+# Note [What was acknowledged survives power loss]
+SQLite runs in WAL mode with synchronous=FULL: a commit returns when its log is on the disk. NORMAL would be
+faster and could lose the last commits on power failure, that is, writes that somebody was told are done.
+"""
+
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+
+from annuaire.errors import Misconfigured, Unavailable
+from annuaire.store import changes, entries, imports, tables
+
+FILE_NAME = "annuaire.db"
+LOCK_NAME = "write.lock"
+STATE_MODE = 0o700
+FILE_MODE = 0o600
+
+# How long SQLite itself waits for a lock. Writers queue on write.lock, so this is met only by a checkpoint
+# or by a program that is not ours.
+BUSY_MS = 10_000
+# Page cache of one connection, in KiB (negative by SQLite's convention).
+CACHE_KIB = -16_384
+# Connections kept: a reading and a writing thread, and some for checks; SQLite writes one at a time anyway.
+POOL_SIZE = 8
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # Note [What was acknowledged survives power loss]
+    f"PRAGMA busy_timeout = {BUSY_MS}",
+    f"PRAGMA cache_size = {CACHE_KIB}",
+    "PRAGMA temp_store = MEMORY",
+)
+
+_LOCK_HEAD = "SELECT change, entry FROM head WHERE id = 1"
+_SAVE_HEAD = text("UPDATE head SET change = :change, entry = :entry WHERE id = 1")
+
+
+class Reader(entries.EntryReader, changes.ChangeReader, imports.ImportReader):
+    """One snapshot of the store; everything read in it belongs together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+
+class Writer(entries.EntryWriter, imports.ImportWriter, Reader):
+    """One writing transaction, alone of its kind. All its changes have one moment and one actor."""
+
+    def __init__(self, connection: Connection, actor: str, at: str) -> None:
+        super().__init__(connection)
+        self.actor = actor
+        self.at = at
+        lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+        self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
+        self._saved = (self._change, self._entry)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that can fail alone: what it did is undone, its numbers are given to what follows."""
+        before = (self._change, self._entry)
+        nested = self._connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            nested.rollback()
+            self._change, self._entry = before
+            raise
+        nested.commit()
+
+    def finish(self) -> None:
+        """Keep the numbers given, as the last statement before the commit."""
+        if (self._change, self._entry) != self._saved:
+            self._connection.execute(_SAVE_HEAD, {"change": self._change, "entry": self._entry})
+            self._saved = (self._change, self._entry)
+
+
+class Store:
+    """The truth. Readers never wait; writers queue."""
+
+    def __init__(self, engine: Engine, state: Path) -> None:
+        self._engine = engine
+        self._inside = threading.local()
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"Store({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def embedded(self) -> bool:
+        """SQLite in the state, as opposed to a database server."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        with self._transaction("deferred") as connection:
+            yield Reader(connection)
+
+    @contextmanager
+    def writing(self, actor: str = "", at: str | None = None) -> Iterator[Writer]:
+        """Hold the write lock, yield a writer, commit on leaving; anything raised undoes all of it."""
+        with self.write_lock(), self._transaction("immediate") as connection:
+            writer = Writer(connection, actor, at or now())
+            yield writer
+            writer.finish()
+
+    @contextmanager
+    def write_lock(self) -> Iterator[None]:
+        """The queue of all writers of this machine.
+
+        SQLite's own busy handler polls, and a writer that polls is overtaken for ever by those that come
+        later; flock wakes the one that has waited. The kernel lets go when a holder dies.
+        """
+        if getattr(self._inside, "writing", False):
+            raise RuntimeError(
+                "a writing transaction inside another of the same thread would wait for itself"
+            )
+        descriptor = os.open(self.state / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._inside.writing = True
+            yield
+        finally:
+            self._inside.writing = False
+            os.close(descriptor)
+
+    @contextmanager
+    def _transaction(self, mode: str) -> Iterator[Connection]:
+        with _translated(), self._engine.connect() as connection:
+            connection.execution_options(annuaire_begin=mode)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def now() -> str:
+    """This moment as the store writes moments: GeneralizedTime (RFC 4517 §3.3.13) in Z, to the second."""
+    return datetime.now(UTC).strftime("%Y%m%d%H%M%SZ")
+
+
+def default_url(state: Path) -> str:
+    return f"sqlite:///{state / FILE_NAME}"
+
+
+def open(url: str, state: Path) -> Store:  # noqa: A001
+    """Open the store of a state, creating and migrating an embedded one; a server's is migrated by `migrate`.
+
+    An empty URL means the SQLite file in the state.
+    """
+    store = _connect(url, state)
+    try:
+        found = _revision(store)
+        if found != tables.REVISION:
+            if not store.embedded:
+                raise Misconfigured(
+                    f"[store] url: the database is at revision {found or 'none'}, this program needs"
+                    f" {tables.REVISION}: run `annuaire migrate`"
+                )
+            _upgrade(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def migrate(url: str, state: Path) -> tuple[str | None, str]:
+    """Bring the tables to this program's revision; the revision found and the one reached."""
+    store = _connect(url, state)
+    try:
+        found = _revision(store)
+        if found != tables.REVISION:
+            _upgrade(store)
+        return found, tables.REVISION
+    finally:
+        store.close()
+
+
+def make_state(state: Path) -> None:
+    """Create the folder of the state, for its owner alone: it holds password hashes and private choices."""
+    try:
+        state.mkdir(mode=STATE_MODE, parents=True, exist_ok=True)
+        if state.stat().st_mode & 0o077:
+            state.chmod(STATE_MODE)
+    except OSError as error:
+        raise Misconfigured(f"state: cannot use {state}: {error.strerror}") from error
+
+
+def _connect(url: str, state: Path) -> Store:
+    make_state(state)
+    try:
+        parsed = make_url(url or default_url(state))
+    except exc.ArgumentError as error:
+        raise Misconfigured("[store] url: not a database URL") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise Misconfigured(f"[store] url: neither sqlite nor postgresql: {parsed.drivername}")
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return Store(_sqlite(parsed), state)
+        return Store(create_engine(parsed, pool_size=POOL_SIZE, pool_pre_ping=True), state)
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            "[store] url: PostgreSQL needs the driver psycopg: pip install 'annuaire[postgresql]'"
+        ) from error
+
+
+def _sqlite(url: Any) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise Misconfigured("[store] url: the SQLite database must be a file")
+    try:
+        # Created here, because SQLite gives its -wal and -shm files the mode of this one.
+        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    except OSError as error:
+        raise Misconfigured(f"[store] url: cannot open {url.database}: {error.strerror}") from error
+    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=-1)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver would begin transactions by itself, deferred, and only before some statements.
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that reads, then writes, fails at once if somebody wrote in between: a writer
+        # takes the write lock with its first word.
+        mode = connection.get_execution_options().get("annuaire_begin", "deferred")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if mode == "immediate" else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Trouble of the database is temporary for whoever asks and named in the log; a fault of ours stays."""
+    try:
+        yield
+    except (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError) as error:
+        # A damaged file is a plain DatabaseError; the other kinds below it (integrity, programming) are bugs.
+        if isinstance(error, exc.DatabaseError) and type(error) not in (
+            exc.DatabaseError,
+            exc.OperationalError,
+        ):
+            raise
+        cause = getattr(error, "orig", None) or error
+        raise Unavailable("the store is not available", f"{type(cause).__name__}: {cause}") from error
+
+
+def _revision(store: Store) -> str | None:
+    with _translated(), store._engine.connect() as connection:
+        if not store._engine.dialect.has_table(connection, "alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(store: Store) -> None:
+    """Run the migrations, one process at a time. Alembic is imported only here: it is slow to start."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with store.write_lock(), store._transaction("immediate") as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if store.embedded:
+            # An identity of this state, told apart from every other copy: followers compare it.
+            connection.execute(
+                text("INSERT INTO settings (name, value) VALUES ('state', :value) ON CONFLICT DO NOTHING"),
+                {"value": secrets.token_bytes(16)},
+            )

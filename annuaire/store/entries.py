@@ -1,0 +1,210 @@
+"""The rows of entries: read by key, by id or in bulk, and written one by one with their change numbers.
+
+Knows nothing of LDAP: a key and the encoded attributes are bytes that callers made (ldap/dn.py, ldap/ber.py).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, TextClause, text
+
+from annuaire.store import changes
+
+
+class EntryRow(NamedTuple):
+    """One stored entry. `attributes` is without userPassword, which is `passwords`, both in BER."""
+
+    id: int
+    key: bytes
+    parent: bytes
+    dn: str
+    uuid: bytes
+    attributes: bytes
+    passwords: bytes | None
+    structural: str
+    created_at: str
+    created_by: str
+    modified_at: str
+    modified_by: str
+    change: int
+
+
+class NewEntry(NamedTuple):
+    """What the store must be told of an entry to be; the rest (id, stamps, number) is its own doing."""
+
+    key: bytes
+    parent: bytes
+    dn: str
+    uuid: bytes
+    attributes: bytes
+    passwords: bytes | None
+    structural: str
+
+
+class Moved(NamedTuple):
+    """Where an entry goes: its own new place, or that of something above it."""
+
+    id: int
+    key: bytes
+    parent: bytes
+    dn: str
+
+
+COLUMNS = ", ".join(EntryRow._fields)
+# Rows fetched at once by the readers that walk: a few megabytes of attributes.
+ROWS_AT_ONCE = 2000
+
+# Textual statements on purpose: with them SQLAlchemy puts no per-value conversion between driver and caller,
+# which for half a million rows is most of the time spent.
+_BY_KEY = text(f"SELECT {COLUMNS} FROM entries WHERE key = :key")  # noqa: S608 (our own column names)
+_BY_ID = text(f"SELECT {COLUMNS} FROM entries WHERE id = :id")  # noqa: S608
+_BY_UUID = text(f"SELECT {COLUMNS} FROM entries WHERE uuid = :uuid")  # noqa: S608
+_AFTER = text(f"SELECT {COLUMNS} FROM entries WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608
+_RANGE = text(
+    f"SELECT {COLUMNS} FROM entries WHERE id BETWEEN :low AND :high AND id > :after"  # noqa: S608
+    " ORDER BY id LIMIT :limit"
+)
+_CHILDREN = text(
+    f"SELECT {COLUMNS} FROM entries WHERE parent = :parent AND id > :after ORDER BY id LIMIT :limit"  # noqa: S608
+)
+_SUBTREE = text(
+    f"SELECT {COLUMNS} FROM entries WHERE key > :after AND key < :high ORDER BY key LIMIT :limit"  # noqa: S608
+)
+_COUNT = text("SELECT count(*) FROM entries")
+_SPAN = text("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM entries")
+_HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
+
+_ADD = text(
+    f"INSERT INTO entries ({COLUMNS}) VALUES (:id, :key, :parent, :dn, :uuid, :attributes, :passwords,"  # noqa: S608
+    " :structural, :at, :actor, :at, :actor, :change)"
+)
+_REPLACE = text(
+    "UPDATE entries SET attributes = :attributes, passwords = :passwords, structural = :structural,"
+    " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+)
+_MOVE = text(
+    "UPDATE entries SET key = :key, parent = :parent, dn = :dn,"
+    " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+)
+_SET_ASIDE = text("UPDATE entries SET key = :key WHERE id = :id")
+_DELETE = text("DELETE FROM entries WHERE id = :id")
+
+
+class EntryReader:
+    """What can be asked about entries inside one transaction."""
+
+    _connection: Connection
+
+    def entry(self, key: bytes) -> EntryRow | None:
+        """The entry whose DN has this key."""
+        return self._one(_BY_KEY, {"key": key})
+
+    def entry_by_id(self, entry_id: int) -> EntryRow | None:
+        return self._one(_BY_ID, {"id": entry_id})
+
+    def entry_by_uuid(self, uuid: bytes) -> EntryRow | None:
+        return self._one(_BY_UUID, {"uuid": uuid})
+
+    def entries(self, after_id: int = 0, limit: int = ROWS_AT_ONCE) -> list[EntryRow]:
+        """The next entries in the order of their ids."""
+        return self._many(_AFTER, {"after": after_id, "limit": limit})
+
+    def range(self, low: int, high: int) -> Iterator[EntryRow]:
+        """Every entry with low <= id <= high, in order, few in memory at once."""
+        after = low - 1
+        while rows := self._many(_RANGE, {"low": low, "high": high, "after": after, "limit": ROWS_AT_ONCE}):
+            yield from rows
+            after = rows[-1].id
+
+    def children(self, parent: bytes) -> Iterator[EntryRow]:
+        """The entries directly below a key, in the order of their ids."""
+        after = 0
+        while rows := self._many(_CHILDREN, {"parent": parent, "after": after, "limit": ROWS_AT_ONCE}):
+            yield from rows
+            after = rows[-1].id
+
+    def subtree(self, key: bytes) -> Iterator[EntryRow]:
+        """Everything below a key, without the key itself, parents before children."""
+        after, high = key + b"\x00", key + b"\x01"
+        while rows := self._many(_SUBTREE, {"after": after, "high": high, "limit": ROWS_AT_ONCE}):
+            yield from rows
+            after = rows[-1].key
+
+    def has_children(self, parent: bytes) -> bool:
+        return self._connection.execute(_HAS_CHILDREN, {"parent": parent}).first() is not None
+
+    def count(self) -> int:
+        return int(self._connection.execute(_COUNT).scalar_one())
+
+    def id_ranges(self, parts: int) -> list[tuple[int, int]]:
+        """At most `parts` ranges of ids, side by side, that cover all entries, for readers that share the work."""
+        low, high = self._connection.execute(_SPAN).one()
+        step = max(1, -(-(high - low + 1) // parts))
+        return [(start, min(start + step - 1, high)) for start in range(low, high + 1, step)]
+
+    def _one(self, statement: TextClause, parameters: dict[str, Any]) -> EntryRow | None:
+        row = self._connection.execute(statement, parameters).first()
+        return None if row is None else EntryRow._make(row)
+
+    def _many(self, statement: TextClause, parameters: dict[str, Any]) -> list[EntryRow]:
+        return list(map(EntryRow._make, self._connection.execute(statement, parameters).all()))
+
+
+class EntryWriter(EntryReader, changes.ChangeWriter):
+    """Changes of single entries. The caller has judged them: a key taken twice is a fault, not an answer."""
+
+    actor: str
+    _entry: int
+
+    def add(self, new: NewEntry) -> EntryRow:
+        self._entry += 1
+        entry = self._entry
+        change = self._record("add", entry, new.uuid, new.key)
+        self._connection.execute(
+            _ADD, {**new._asdict(), "id": entry, "at": self.at, "actor": self.actor, "change": change}
+        )
+        return EntryRow(entry, *new, self.at, self.actor, self.at, self.actor, change)
+
+    def replace(self, old: EntryRow, attributes: bytes, passwords: bytes | None, structural: str) -> EntryRow:
+        """Give an entry other attributes; who made it, when, and its entryUUID stay."""
+        change = self._record("modify", old.id, old.uuid, old.key)
+        new = old._replace(
+            attributes=attributes,
+            passwords=passwords,
+            structural=structural,
+            modified_at=self.at,
+            modified_by=self.actor,
+            change=change,
+        )
+        self._connection.execute(
+            _REPLACE,
+            {
+                "id": old.id,
+                "attributes": attributes,
+                "passwords": passwords,
+                "structural": structural,
+                "at": self.at,
+                "actor": self.actor,
+                "change": change,
+            },
+        )
+        return new
+
+    def delete(self, old: EntryRow) -> int:
+        change = self._record("delete", old.id, old.uuid, old.key)
+        self._connection.execute(_DELETE, {"id": old.id})
+        return change
+
+    def move(self, moves: Iterable[tuple[EntryRow, Moved]]) -> None:
+        """Rename entries, given the root of a moved subtree before what lies below it.
+
+        Keys are unique at every moment, so all leave their old place before any takes its new one.
+        """
+        pairs = list(moves)
+        for old, _ in pairs:
+            self._connection.execute(_SET_ASIDE, {"id": old.id, "key": b"\x00%d" % old.id})
+        for old, moved in pairs:
+            change = self._record("rename", old.id, old.uuid, old.key)
+            self._connection.execute(
+                _MOVE, {**moved._asdict(), "at": self.at, "actor": self.actor, "change": change}
+            )

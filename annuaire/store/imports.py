@@ -1,0 +1,71 @@
+"""The imports that were made, with their totals and what they refused, and small settings of the state."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class ImportRow(NamedTuple):
+    """One import. Not applied means that refusals stopped it: its totals say what it would have done."""
+
+    id: int
+    at: str
+    source: str
+    sha256: bytes
+    actor: str
+    applied: bool
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    refused: int
+    warnings: int
+    change: int
+
+
+class RefusalRow(NamedTuple):
+    """One record that an import did not take."""
+
+    line: int
+    dn: str
+    code: int
+    reason: str
+
+
+_COLUMNS = ", ".join(ImportRow._fields)
+_LAST = text(f"SELECT {_COLUMNS} FROM imports ORDER BY id DESC LIMIT :limit")  # noqa: S608
+_REFUSALS = text(
+    'SELECT line, dn, code, reason FROM refusals WHERE "import" = :id AND line > :after'
+    " ORDER BY line LIMIT :limit"
+)
+_SETTING = text("SELECT value FROM settings WHERE name = :name")
+_SET = text(
+    "INSERT INTO settings (name, value) VALUES (:name, :value)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+
+class ImportReader:
+    """The history of imports, last first."""
+
+    _connection: Connection
+
+    def imports(self, limit: int = 20) -> list[ImportRow]:
+        rows = self._connection.execute(_LAST, {"limit": limit}).all()
+        # SQLite has no boolean: it gives 0 and 1.
+        return [ImportRow._make(row)._replace(applied=bool(row[5])) for row in rows]
+
+    def refusals(self, import_id: int, after_line: int = 0, limit: int = 1000) -> list[RefusalRow]:
+        parameters = {"id": import_id, "after": after_line, "limit": limit}
+        return list(map(RefusalRow._make, self._connection.execute(_REFUSALS, parameters).all()))
+
+    def setting(self, name: str) -> bytes | None:
+        value = self._connection.execute(_SETTING, {"name": name}).scalar()
+        return None if value is None else bytes(value)
+
+
+class ImportWriter(ImportReader):
+    """Settings are written like everything else: under the write lock."""
+
+    def set_setting(self, name: str, value: bytes) -> None:
+        self._connection.execute(_SET, {"name": name, "value": value})
