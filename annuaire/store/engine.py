@@ -24,6 +24,7 @@ from annuaire.store import changes, entries, imports, tables
 
 FILE_NAME = "annuaire.db"
 LOCK_NAME = "write.lock"
+SNAPSHOT = "REPEATABLE READ"
 STATE_MODE = 0o700
 FILE_MODE = 0o600
 
@@ -90,6 +91,9 @@ class Store:
 
     def __init__(self, engine: Engine, state: Path) -> None:
         self._engine = engine
+        # On PostgreSQL a writer must see what the one before it committed, a reader one moment only; SQLite's
+        # transactions are both already.
+        self._snapshots = engine if self.embedded else engine.execution_options(isolation_level=SNAPSHOT)
         self._inside = threading.local()
         self.state = state
 
@@ -103,13 +107,13 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with self._transaction("deferred") as connection:
+        with _translated(), self._snapshots.connect() as connection, connection.begin():
             yield Reader(connection)
 
     @contextmanager
     def writing(self, actor: str = "", at: str | None = None) -> Iterator[Writer]:
         """Hold the write lock, yield a writer, commit on leaving; anything raised undoes all of it."""
-        with self.write_lock(), self._transaction("immediate") as connection:
+        with self.write_lock(), self._writing() as connection:
             writer = Writer(connection, actor, at or now())
             yield writer
             writer.finish()
@@ -135,9 +139,9 @@ class Store:
             os.close(descriptor)
 
     @contextmanager
-    def _transaction(self, mode: str) -> Iterator[Connection]:
+    def _writing(self) -> Iterator[Connection]:
         with _translated(), self._engine.connect() as connection:
-            connection.execution_options(annuaire_begin=mode)
+            connection.execution_options(annuaire_begin="IMMEDIATE")
             with connection.begin():
                 yield connection
 
@@ -238,8 +242,9 @@ def _sqlite(url: Any) -> Engine:
     def begin(connection: Connection) -> None:
         # A deferred transaction that reads, then writes, fails at once if somebody wrote in between: a writer
         # takes the write lock with its first word.
-        mode = connection.get_execution_options().get("annuaire_begin", "deferred")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if mode == "immediate" else "BEGIN")
+        connection.exec_driver_sql(
+            "BEGIN " + connection.get_execution_options().get("annuaire_begin", "DEFERRED")
+        )
 
     return engine
 
@@ -274,7 +279,7 @@ def _upgrade(store: Store) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with store.write_lock(), store._transaction("immediate") as connection:
+    with store.write_lock(), store._writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if store.embedded:

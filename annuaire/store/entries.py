@@ -137,7 +137,7 @@ class EntryReader:
         return int(self._connection.execute(_COUNT).scalar_one())
 
     def id_ranges(self, parts: int) -> list[tuple[int, int]]:
-        """At most `parts` ranges of ids, side by side, that cover all entries, for readers that share the work."""
+        """At most `parts` adjoining ranges of ids that cover all entries, for readers that share the work."""
         low, high = self._connection.execute(_SPAN).one()
         step = max(1, -(-(high - low + 1) // parts))
         return [(start, min(start + step - 1, high)) for start in range(low, high + 1, step)]

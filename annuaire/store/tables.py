@@ -26,9 +26,9 @@ metadata = MetaData()
 
 # One row, locked by every writer.
 # Note [Change numbers are in commit order]
-# A number taken from a sequence may be committed after a greater one, and a follower that has seen the greater
-# would never read the smaller. On PostgreSQL the row lock, on SQLite the single writer, makes the next number
-# wait for the last one's commit.
+# A number taken from a sequence may be committed after a greater one, and a follower that has seen the
+# greater would never read the smaller. On PostgreSQL the row lock, on SQLite the single writer, makes the next
+# number wait for the last one's commit.
 head = Table(
     "head",
     metadata,

@@ -177,8 +177,6 @@ def test_a_savepoint_that_fails_gives_its_numbers_back(store):
 
 
 def test_a_reader_sees_one_moment(store):
-    if not store.embedded:
-        pytest.skip("PostgreSQL reads each statement as of its start")
     fill(store, b"o=x")
     with store.reading() as reader:
         assert reader.count() == 1
