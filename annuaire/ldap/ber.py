@@ -22,25 +22,33 @@ SET = 0x31
 # A length is refused beyond four octets: 4 GiB is far above any message, and the sum stays a small integer.
 LENGTH_OCTETS_MAX = 4
 
+# The largest integer of LDAP: message ids, size and time limits (RFC 4511 §4.1.1).
+INTEGER_MAX = 2**31 - 1
+
 # How many attribute descriptions are remembered, and the longest: a schema has some hundreds, and what a
 # hostile client invents must not fill the memory.
 NAMES_MAX = 4096
 NAME_REMEMBERED_MAX = 64
 
 
+class BadContent(Malformed):
+    """Tags and lengths are right, and what they hold cannot be: the peer can be answered."""
+
+
+def _length(size: int) -> bytes:
+    if size < 0x80:
+        return bytes((size,))
+    digits = size.to_bytes((size.bit_length() + 7) >> 3, "big")
+    return bytes((0x80 | len(digits),)) + digits
+
+
+# The lengths of nearly all that is ever encoded: an entry without photo is below one kilobyte.
+LENGTHS = tuple(_length(size) for size in range(4096))
+
+
 def length(size: int) -> bytes:
     """Encode a length in the shortest definite form."""
-    if size < 0x80:
-        return _SHORT_LENGTHS[size]
-    if size < 0x100:
-        return bytes((0x81, size))
-    if size < 0x10000:
-        return bytes((0x82, size >> 8, size & 0xFF))
-    octets = size.to_bytes((size.bit_length() + 7) >> 3, "big")
-    return bytes((0x80 | len(octets),)) + octets
-
-
-_SHORT_LENGTHS = tuple(bytes((size,)) for size in range(0x80))
+    return LENGTHS[size] if size < 4096 else _length(size)
 
 
 def tlv(tag: int, body: bytes) -> bytes:
@@ -102,11 +110,71 @@ def expect(data: bytes, position: int, limit: int, tag: int) -> tuple[int, int]:
     return start, end
 
 
-def read_integer(data: bytes, start: int, end: int) -> int:
-    """The signed integer whose body lies there; LDAP has none above 31 bits (RFC 4511 §4.1.1 maxInt)."""
+def number(data: bytes, start: int, end: int, least: int, most: int, what: str) -> int:
+    """The integer whose octets lie there; none of LDAP's has more than 31 bits."""
     if not 1 <= end - start <= 4:
-        raise Malformed("integer out of range", f"{end - start} octets")
-    return int.from_bytes(data[start:end], "big", signed=True)
+        raise BadContent(f"{what} out of range", f"integer of {end - start} octets")
+    value = int.from_bytes(data[start:end], "big", signed=True)
+    if not least <= value <= most:
+        raise BadContent(f"{what} out of range", str(value))
+    return value
+
+
+def read_number(
+    data: bytes, position: int, limit: int, least: int, most: int, what: str, tag: int = INTEGER
+) -> tuple[int, int]:
+    """A whole integer or enumeration, and where it ends."""
+    start, end = expect(data, position, limit, tag)
+    return number(data, start, end, least, most, what), end
+
+
+def read_boolean(data: bytes, position: int, limit: int, tag: int = BOOLEAN) -> tuple[bool, int]:
+    """A whole boolean, true when not zero (as X.690 says: clients send 01 and FF), and where it ends."""
+    start, end = expect(data, position, limit, tag)
+    if end - start != 1:
+        raise BadContent("boolean of other than one octet", f"{end - start} octets")
+    return data[start] != 0, end
+
+
+def read_optional(data: bytes, position: int, limit: int, tag: int) -> tuple[bytes | None, int]:
+    """The body of an element that may be absent, and where it ends."""
+    if position == limit or data[position] != tag:
+        return None, position
+    start, end = expect(data, position, limit, tag)
+    return data[start:end], end
+
+
+def read_strings(data: bytes, position: int, limit: int, most: int, what: str) -> list[bytes]:
+    """Octet strings up to the limit, `most` of them."""
+    strings: list[bytes] = []
+    while position < limit:
+        start = position + 2
+        if start <= limit and (size := data[position + 1]) < 0x80 and data[position] == OCTET_STRING:
+            position = start + size
+            if position > limit:
+                raise Malformed("element longer than what encloses it", f"{position} > {limit}")
+        else:
+            start, position = expect(data, position, limit, OCTET_STRING)
+        if len(strings) >= most:
+            raise BadContent(f"more than {most} {what}")
+        strings.append(data[start:position])
+    return strings
+
+
+def read_assertion(data: bytes, start: int, end: int) -> tuple[str, bytes]:
+    """The description and the value that are the whole of an AttributeValueAssertion (RFC 4511 §4.1.6)."""
+    name_start, name_end = expect(data, start, end, OCTET_STRING)
+    value_start, value_end = expect(data, name_end, end, OCTET_STRING)
+    ignore_rest(data, value_end, end)
+    return names[data[name_start:name_end]], data[value_start:value_end]
+
+
+def ignore_rest(data: bytes, position: int, limit: int) -> None:
+    """Pass over what a later revision may have added (RFC 4511 §4: extensibility), if it is well formed."""
+    while position < limit:
+        tag, _, position = read(data, position, limit)
+        if tag & 0xC0 != 0x80:
+            raise Malformed("octets after the last known element", f"tag {tag:#04x}")
 
 
 # ---------------------------------------------------------------- attributes of an entry
@@ -120,21 +188,18 @@ def _description(name: str) -> bytes:
 def encode_attributes(attributes: Mapping[str, Sequence[bytes]]) -> bytes:
     """Encode every attribute, in the mapping's order, as concatenated PartialAttributes."""
     whole: list[bytes] = []
+    lengths, ready = LENGTHS, len(LENGTHS)
     for name, values in attributes.items():
-        description = _description(name)
         parts: list[bytes] = []
         for value in values:
-            parts += (b"\x04", length(len(value)), value)
+            size = len(value)
+            parts += b"\x04", lengths[size] if size < ready else _length(size), value
         body = b"".join(parts)
-        head = length(len(body))
-        whole += (
-            b"\x30",
-            length(len(description) + 1 + len(head) + len(body)),
-            description,
-            b"\x31",
-            head,
-            body,
-        )
+        size = len(body)
+        head = lengths[size] if size < ready else _length(size)
+        description = _description(name)
+        size += len(description) + 1 + len(head)
+        whole += b"\x30", lengths[size] if size < ready else _length(size), description, b"\x31", head, body
     return b"".join(whole)
 
 
@@ -157,35 +222,91 @@ names = _Names()
 
 
 def decode_attributes(data: bytes) -> dict[str, list[bytes]]:
-    """The exact inverse of `encode_attributes`."""
+    """The exact inverse of `encode_attributes`; an index build runs it on every entry of the directory."""
     attributes: dict[str, list[bytes]] = {}
-    for description, start, end in _attributes(data):
-        if description in attributes:
-            raise Malformed("attribute present twice", description)
-        values: list[bytes] = []
-        while start < end:
-            value_start, value_end = expect(data, start, end, OCTET_STRING)
-            values.append(data[value_start:value_end])
-            start = value_end
-        attributes[description] = values
+    count = position = 0
+    size = len(data)
+    try:
+        while position < size:
+            octets_wanted = data[position + 1]
+            if octets_wanted < 0x80:
+                start = position + 2
+                end = start + octets_wanted
+            elif octets_wanted == 0x81:
+                start = position + 3
+                end = start + data[position + 2]
+            else:
+                _, start, end = read(data, position, size)
+            stop = start + 2 + data[start + 1]  # the end of the description, if that is a short one
+            first = stop + 2
+            if (
+                first <= end < start + 0x80
+                and data[stop + 1] == end - first
+                and data[stop] == 0x31
+                and data[start] == 0x04
+                and data[position] == 0x30
+                and end <= size
+            ):
+                name = names[data[start + 2 : stop]]
+                stop = first + 2
+                if stop <= end and data[first + 1] == end - stop and data[first] == 0x04:
+                    attributes[name] = [data[stop:end]]  # one value: most attributes of a person
+                else:
+                    attributes[name] = _values(data, first, end)
+            else:
+                name_start, stop = expect(data, start, end, OCTET_STRING)
+                first, last = expect(data, stop, end, SET)
+                if last != end or end > size or data[position] != 0x30:
+                    raise Malformed("not an encoded attribute", f"at octet {position} of {size}")
+                attributes[names[data[name_start:stop]]] = _values(data, first, last)
+            count += 1
+            position = end
+    except IndexError:
+        raise Malformed("truncated attribute", f"at octet {position} of {size}") from None
+    except UnicodeDecodeError as error:
+        raise Malformed("attribute description that is not UTF-8", str(error)) from None
+    if count != len(attributes):
+        raise Malformed("attribute present twice")
     return attributes
 
 
+def _values(data: bytes, position: int, limit: int) -> list[bytes]:
+    values: list[bytes] = []
+    while position < limit:
+        start = position + 2
+        end = start + data[position + 1]
+        if end - start >= 0x80 or end > limit or data[position] != 0x04:
+            start, end = expect(data, position, limit, OCTET_STRING)
+        values.append(data[start:end])
+        position = end
+    return values
+
+
 def iterate_attributes(data: bytes) -> Iterator[tuple[str, int, int]]:
-    """(description, start, end) of each whole PartialAttribute inside data."""
-    position = 0
-    for description, _, end in _attributes(data):
-        yield description, position, end
-        position = end
-
-
-def _attributes(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """(description, start, end) of each whole PartialAttribute inside data; the values are not looked at."""
     position, size = 0, len(data)
-    while position < size:
-        start, end = expect(data, position, size, SEQUENCE)
-        name_start, name_end = expect(data, start, end, OCTET_STRING)
-        values_start, values_end = expect(data, name_end, end, SET)
-        if values_end != end:
-            raise Malformed("octets after the values of an attribute", f"at octet {values_end}")
-        yield names[data[name_start:name_end]], values_start, end
-        position = end
+    try:
+        while position < size:
+            start = position + 2
+            end = start + data[position + 1]
+            stop = start + 2 + data[start + 1]
+            if (
+                stop + 2 <= end < start + 0x80
+                and data[stop + 1] == end - stop - 2
+                and data[stop] == 0x31
+                and data[start] == 0x04
+                and data[position] == 0x30
+                and end <= size
+            ):
+                start += 2
+            else:
+                start, end = expect(data, position, size, SEQUENCE)
+                start, stop = expect(data, start, end, OCTET_STRING)
+                if expect(data, stop, end, SET)[1] != end:
+                    raise Malformed("not an encoded attribute", f"at octet {position} of {size}")
+            yield names[data[start:stop]], position, end
+            position = end
+    except IndexError:
+        raise Malformed("truncated attribute", f"at octet {position} of {size}") from None
+    except UnicodeDecodeError as error:
+        raise Malformed("attribute description that is not UTF-8", str(error)) from None
