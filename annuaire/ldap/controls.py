@@ -82,7 +82,7 @@ def encode_controls(controls: Iterable[Control]) -> bytes:
 
 
 class PagedResults(NamedTuple):
-    """Asked: how many entries, and after what. Told: an estimated total or 0, and the next place or nothing."""
+    """Asked: how many entries, and after what. Told: an estimate or 0, and the next place or nothing."""
 
     size: int
     cookie: bytes

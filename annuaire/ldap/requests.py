@@ -31,7 +31,7 @@ from annuaire.ldap.messages import (
     UnbindRequest,
 )
 
-# Attributes asked for, or of one added entry: tools that copy a schema's whole list stay below.
+# Attributes of one added entry: the widest classes have some hundreds.
 ATTRIBUTES_MAX = 1024
 # A long list of changes is what a tool that synchronises groups sends.
 CHANGES_MAX = 10_000

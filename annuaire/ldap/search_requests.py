@@ -1,7 +1,7 @@
 """Decodes the body of a SearchRequest (RFC 4511 §4.5.1), the message that a directory lives on.
 
-Each step tries the usual form by index (short lengths, one piece in a substring filter) and leaves every other
-form to `ber`; both read the same values. The filter is read without recursion.
+Each step tries the usual form by index (short lengths, one piece in a substring filter) and leaves every
+other form to `ber`; both read the same values. The filter is read without recursion.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _selections: dict[bytes, tuple[bytes, ...]] = {}
 
 
 def decode(frame: bytes, start: int, end: int, depth_max: int) -> SearchRequest:
+    """The request whose body lies there; IndexError means that it is truncated."""
     size = frame[start + 1]
     if frame[start] == 0x04 and size < 0x80:
         start += 2
