@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from annuaire.ldap.schema import AttributeType, Schema
+from annuaire.ldap.schema import Schema
 
 ALL_USER = "*"
 ALL_OPERATIONAL = "+"
@@ -114,7 +114,9 @@ class Selection:
     def _decide(self, description: str, operational: bool) -> str | None:
         name, options, binary = _split(description)
         attribute = self._schema.attribute(name)
-        family = _family(attribute, self._schema) if attribute is not None else (name.lower(),)
+        key = attribute.key if attribute is not None else name.lower()
+        # RFC 4512 §2.5.1: who asks a type asks its subtypes.
+        family = attribute.supertypes if attribute is not None else (key,)
         syntax = attribute.syntax if attribute is not None else None
         matches = [
             asked
@@ -128,7 +130,7 @@ class Selection:
         if syntax not in BINARY_ALLOWED:
             return description
         # The transfer option is the client's to choose: what it named, or `;binary` where it named none.
-        named = [asked for asked in matches if asked.type_name == family[0]]
+        named = [asked for asked in matches if asked.type_name == key]
         if any(asked.binary for asked in named):
             return _with_binary(name, options)
         if named:
@@ -164,8 +166,8 @@ def _read(attributes: tuple[bytes, ...], schema: Schema) -> Selection:
                 # Kept under its own name: harmless, and an entry of a foreign tree may hold it.
                 asked.add(Asked(name.lower(), options, binary))
                 continue
-            asked.add(Asked(attribute.name.lower(), options, binary))
-            wants_operational = wants_operational or _is_operational(attribute)
+            asked.add(Asked(attribute.key, options, binary))
+            wants_operational = wants_operational or attribute.operational
     return Selection(
         schema, user_all, operational_all, frozenset(asked), operational_all or wants_operational
     )
@@ -176,7 +178,7 @@ def _of_class(description: str, schema: Schema) -> list[Asked]:
     found = schema.object_class(name)
     if found is None:
         return []
-    return [Asked(attribute.lower(), options, binary) for attribute in (*found.must, *found.may)]
+    return [Asked(attribute, options, binary) for attribute in (*found.must, *found.may)]
 
 
 def _split(description: str) -> tuple[str, frozenset[str], bool]:
@@ -188,23 +190,6 @@ def _split(description: str) -> tuple[str, frozenset[str], bool]:
     binary = BINARY in options
     options.discard(BINARY)
     return name, frozenset(options), binary
-
-
-def _family(attribute: AttributeType, schema: Schema) -> tuple[str, ...]:
-    """The type and its supertypes, in lower case, nearest first (asking a type asks its subtypes)."""
-    names = [attribute.name.lower()]
-    sup = attribute.sup
-    while sup:
-        parent = schema.attribute(sup)
-        if parent is None or parent.name.lower() in names:
-            break
-        names.append(parent.name.lower())
-        sup = parent.sup
-    return tuple(names)
-
-
-def _is_operational(attribute: AttributeType) -> bool:
-    return bool(attribute.usage) and attribute.usage != "userApplications"
 
 
 def _with_binary(name: str, options: frozenset[str]) -> str:

@@ -1,0 +1,48 @@
+"""What this server does, by OID: the one table that the session obeys and that the root DSE publishes.
+
+A control is known for the operations named beside it. Elsewhere, and when it is not here, a critical one is
+refused with unavailableCriticalExtension and another is ignored (RFC 4511 §4.1.11).
+"""
+
+from __future__ import annotations
+
+from annuaire.ldap import controls
+from annuaire.ldap.messages import (
+    AddRequest,
+    CompareRequest,
+    Control,
+    DeleteRequest,
+    ModifyDnRequest,
+    ModifyRequest,
+    SearchRequest,
+)
+
+CONTROLS: dict[str, frozenset[type]] = {
+    controls.PAGED_RESULTS: frozenset({SearchRequest}),
+    controls.SORT_REQUEST: frozenset({SearchRequest}),
+    # There are no referral entries to treat differently. JNDI sends it with every search.
+    controls.MANAGE_DSA_IT: frozenset(
+        {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}
+    ),
+}
+
+START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511 §4.14
+WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"  # RFC 4532
+
+EXTENSIONS = (WHO_AM_I,)
+
+SASL_MECHANISMS: tuple[str, ...] = ()
+
+FEATURES = (
+    "1.3.6.1.4.1.4203.1.5.1",  # RFC 3673: `+` asks all operational attributes
+    "1.3.6.1.4.1.4203.1.5.2",  # RFC 4529: `@class` asks the attributes of a class
+    "1.3.6.1.4.1.4203.1.5.3",  # RFC 4526: `(&)` is true and `(|)` is false
+)
+
+
+def unavailable(sent: tuple[Control, ...], operation: type) -> Control | None:
+    """The first critical control that this operation does not know."""
+    for control in sent:
+        if control.critical and operation not in CONTROLS.get(control.oid, ()):
+            return control
+    return None

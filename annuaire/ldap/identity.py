@@ -1,0 +1,35 @@
+"""Who a connection speaks for, and the administrator who can log in from the first start."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+from annuaire.domain.audience import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A name, empty for anonymous, and the audience that it belongs to."""
+
+    dn: str
+    audience: Audience
+
+    @property
+    def anonymous(self) -> bool:
+        return not self.dn
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """`[admin]`: known by configuration alone, so that an empty directory has somebody to fill it."""
+
+    dn: str
+    key: bytes  # dn.key of it
+    password: bytes = field(repr=False)
+
+    def accepts(self, key: bytes, password: bytes) -> bool:
+        """Compares digests, so that neither length nor first difference can be timed."""
+        same = hmac.compare_digest(hashlib.sha256(self.password).digest(), hashlib.sha256(password).digest())
+        return same and key == self.key and bool(self.password)

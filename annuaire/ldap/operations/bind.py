@@ -1,0 +1,99 @@
+"""Bind (RFC 4511 §4.2, RFC 4513 §5): simple with a name and a password, or anonymous.
+
+Version 2 is accepted because Postfix's upstream default asks it. Everything that fails leaves the connection
+anonymous. An unknown name, an account without a password and a wrong password are one answer at one price.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from annuaire.domain.audience import NOBODY, Audience
+from annuaire.errors import Malformed
+from annuaire.ldap import dn as names
+from annuaire.ldap.directory import Account
+from annuaire.ldap.identity import Identity
+from annuaire.ldap.messages import BindRequest, Simple
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.service import Service
+
+# A name longer than any DN or address of ours is nobody's, and is not looked at.
+NAME_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class BindRefused:
+    """The answer to a bind that failed, and the account it named, if any, for the log."""
+
+    code: ResultCode
+    text: str = ""
+    dn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """Work for outside the session, tens of milliseconds: does the password answer one of the hashes?"""
+
+    hashes: tuple[bytes, ...] = field(repr=False)
+    password: bytes = field(repr=False)
+    account: Account | None
+
+
+def begin(request: BindRequest, service: Service, now: float) -> Identity | BindRefused | PasswordCheck:
+    """Decide at once what can be; a PasswordCheck otherwise, whose outcome goes to `conclude`."""
+    method = request.method
+    if request.version not in (2, 3):
+        return BindRefused(ResultCode.protocolError, "LDAP version 3 or 2 only")
+    if not isinstance(method, Simple):
+        if request.version == 2:
+            return BindRefused(ResultCode.protocolError, "LDAPv2 knows simple binds only")
+        return BindRefused(ResultCode.authMethodNotSupported, "simple bind only")
+    if not request.name:
+        return _anonymous(method.password, service)
+    if not method.password:
+        # RFC 4513 §5.1.2: a program that forgot to refuse an empty password would take success for a proof.
+        return BindRefused(ResultCode.unwillingToPerform, "a name without a password is not accepted")
+    return _named(request.name, method.password, service, now)
+
+
+def conclude(check: PasswordCheck, matched: bool, service: Service, now: float) -> Identity | BindRefused:
+    """What the outcome of a password check means."""
+    account = check.account
+    if matched and account is not None:
+        service.remembered.remember(check.hashes, check.password, now)
+        return Identity(account.dn, account.audience)
+    return BindRefused(ResultCode.invalidCredentials, dn=account.dn if account else None)
+
+
+def _anonymous(password: bytes, service: Service) -> Identity | BindRefused:
+    if password:
+        return BindRefused(ResultCode.invalidCredentials, "a password without a name")
+    if service.anonymous == NOBODY:
+        return BindRefused(ResultCode.inappropriateAuthentication, "anonymous access is not allowed here")
+    return Identity("", service.anonymous)
+
+
+def _named(
+    name: bytes, password: bytes, service: Service, now: float
+) -> Identity | BindRefused | PasswordCheck:
+    account = None
+    if len(name) <= NAME_MAX:
+        try:
+            text = name.decode()
+        except UnicodeDecodeError:
+            text = ""
+        administrator = service.administrator
+        if administrator is not None and administrator.accepts(_key(text, service), password):
+            return Identity(administrator.dn, Audience.ADMIN)
+        account = service.directory.account(text) if text else None
+    hashes = account.hashes if account is not None else ()
+    if account is not None and service.remembered.knows(hashes, password, now):
+        return Identity(account.dn, account.audience)
+    return PasswordCheck(hashes, password, account)
+
+
+def _key(text: str, service: Service) -> bytes:
+    try:
+        return names.key(names.parse(text), service.schema)
+    except Malformed:  # an address, or nothing at all
+        return b""

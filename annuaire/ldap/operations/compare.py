@@ -1,0 +1,49 @@
+"""Compare (RFC 4511 §4.10): does an entry hold this value, by the attribute's own equality rule?
+
+What is wrong with the assertion itself is said before any entry is looked for: it tells nothing of them.
+"""
+
+from __future__ import annotations
+
+from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed
+from annuaire.ldap import dn as names
+from annuaire.ldap import responses
+from annuaire.ldap.messages import CompareRequest
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.selection import Selection
+from annuaire.ldap.service import Service
+
+
+def answer(message_id: int, request: CompareRequest, service: Service, audience: Audience) -> bytes:
+    code, matched, text = _decide(request, service, audience)
+    return responses.result(message_id, responses.COMPARE_RESPONSE, code, matched.encode(), text)
+
+
+def _decide(request: CompareRequest, service: Service, audience: Audience) -> tuple[ResultCode, str, str]:
+    attribute = service.schema.attribute(request.attribute)
+    if attribute is None:
+        return ResultCode.undefinedAttributeType, "", "no such attribute type in the schema"
+    rule = attribute.equality_rule
+    if rule is None:
+        return ResultCode.inappropriateMatching, "", f"{attribute.name} has no equality rule"
+    asserted = rule.normalise(request.value)
+    if asserted is None:
+        return ResultCode.invalidAttributeSyntax, "", f"not a value of {attribute.name}"
+    try:
+        key = names.key(names.parse(request.dn.decode()), service.schema)
+    except (Malformed, UnicodeDecodeError):
+        return ResultCode.invalidDNSyntax, "", "not a distinguished name"
+    found = service.own_entries.by_key(key) or service.directory.entry(key, audience)
+    if found is None:
+        return ResultCode.noSuchObject, service.directory.matched(key, audience), ""
+    selection = Selection.of((request.attribute.encode(),), service.schema)
+    present = False
+    for operational, attributes in ((False, found.attributes), (True, found.operational)):
+        for description, values in attributes.items():
+            if selection.wanted(description, operational) is None:
+                continue
+            present = True
+            if any(rule.normalise(value) == asserted for value in values):
+                return ResultCode.compareTrue, "", ""
+    return (ResultCode.compareFalse if present else ResultCode.noSuchAttribute), "", ""

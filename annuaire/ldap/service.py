@@ -1,0 +1,51 @@
+"""What the sessions of one listener share: the directory, who may come in, and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from annuaire.domain.audience import Audience
+from annuaire.domain.password import Remembered
+from annuaire.ldap.directory import Directory
+from annuaire.ldap.filters import DEPTH_MAX
+from annuaire.ldap.framing import MESSAGE_MAX
+from annuaire.ldap.identity import Administrator
+from annuaire.ldap.messages import Message
+from annuaire.ldap.root_dse import OwnEntries
+from annuaire.ldap.schema import Schema
+
+# Requests of one connection that wait behind one that is under way; Dovecot pipelines 8.
+WAITING_MAX = 100
+
+
+class Observer(Protocol):
+    """Whoever keeps a log or counts. It may be slow to no session, and its failure is not theirs."""
+
+    def answered(self, peer: str, message: Message, answer: bytes, last: bool, started: float) -> None:
+        """Bytes that answer a request; `last` when they end it. An abandoned search ends with b""."""
+        ...
+
+    def login_failed(self, peer: str, code: int, dn: str | None) -> None:
+        """A bind that failed; the DN only when it names an account, for what was typed may be a password."""
+        ...
+
+    def bug(self, peer: str, message: Message | None) -> None:
+        """Called while handling an exception that nobody foresaw."""
+        ...
+
+
+@dataclass(slots=True)
+class Service:
+    directory: Directory
+    schema: Schema
+    own_entries: OwnEntries
+    anonymous: Audience = Audience.PUBLIC  # NOBODY: who has not said who they are is told so
+    administrator: Administrator | None = None
+    remembered: Remembered = field(default_factory=lambda: Remembered(0))
+    message_max: int = MESSAGE_MAX
+    message_max_anonymous: int = MESSAGE_MAX
+    waiting_max: int = WAITING_MAX
+    filter_depth: int = DEPTH_MAX
+    observer: Observer | None = None
+    observe_operations: bool = False

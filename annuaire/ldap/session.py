@@ -1,0 +1,420 @@
+"""One LDAP connection as a pure state machine (RFC 4511): bytes in, bytes out, no socket and no clock.
+
+-> LDAPMessages cut anywhere: bind, search, compare, writes, extended, abandon, unbind
+<- their answers, in the order of the requests; a notice of disconnection before a close that we decide
+
+The server gives what it reads to `receive` and sends what comes back. Unless `idle`, something then follows:
+`closing`: close once all is sent. `outside`: a password to verify elsewhere, its outcome goes to `resume`.
+`pending`: more to send or to do, call `advance` in a later turn of the reactor, as the client reads. `full`:
+enough requests wait, stop reading.
+Security: one place takes the peer's bytes and turns every fault into an answer; no request is begun while
+another is under way, so a session holds one answer at a time, and what waits is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from annuaire.domain.audience import NOBODY
+from annuaire.errors import AnnuaireError, Malformed, NotFound, Refused, Unavailable
+from annuaire.ldap import capabilities, requests, responses, root_dse
+from annuaire.ldap.framing import Framer, FramingError
+from annuaire.ldap.identity import Identity
+from annuaire.ldap.messages import (
+    AbandonRequest,
+    AddRequest,
+    BindRequest,
+    CompareRequest,
+    DeleteRequest,
+    ExtendedRequest,
+    Message,
+    ModifyDnRequest,
+    ModifyRequest,
+    SearchRequest,
+    UnbindRequest,
+)
+from annuaire.ldap.operations import bind, compare, extended, writes
+from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
+from annuaire.ldap.requests import BadRequest
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.service import Service
+
+# Requests and bytes answered in one turn of the reactor: a stranger's thousand requests in one packet must
+# not make the others wait.
+TURN_REQUESTS_MAX = 8
+TURN_BYTES_MAX = 65536
+
+RESPONSE_TAGS: dict[type, int] = {
+    BindRequest: responses.BIND_RESPONSE,
+    SearchRequest: responses.SEARCH_DONE,
+    ModifyRequest: responses.MODIFY_RESPONSE,
+    AddRequest: responses.ADD_RESPONSE,
+    DeleteRequest: responses.DELETE_RESPONSE,
+    ModifyDnRequest: responses.MODIFY_DN_RESPONSE,
+    CompareRequest: responses.COMPARE_RESPONSE,
+    ExtendedRequest: responses.EXTENDED_RESPONSE,
+}
+
+_NO_CONNECTION = 0  # RFC 4511 §4.1.1.1: the message id of unsolicited notifications, no client's
+
+
+class Session:
+    """The state of one connection."""
+
+    __slots__ = (
+        "_directory",
+        "_feed",
+        "_filter_depth",
+        "_framer",
+        "_message",
+        "_observer",
+        "_overflow",
+        "_own_entries",
+        "_service",
+        "_started",
+        "_stream",
+        "_waiting",
+        "_waiting_max",
+        "audience",
+        "closing",
+        "identity",
+        "idle",
+        "outside",
+        "peer",
+    )
+
+    def __init__(self, service: Service, peer: str = "") -> None:
+        self._service = service
+        self._directory = service.directory
+        self._own_entries = service.own_entries
+        self._filter_depth = service.filter_depth
+        # Beyond as many decoded requests the session is full: reading stops, and what had arrived in the same
+        # read waits as bytes.
+        self._waiting_max = service.waiting_max
+        self._observer = service.observer if service.observe_operations else None
+        self._framer = Framer(service.message_max_anonymous)
+        self._feed = self._framer.feed
+        self._waiting: deque[Message | Malformed] = deque()
+        self._overflow: deque[bytes] = deque()
+        self._stream: Iterator[bytes] | None = None
+        self._message: Message | None = None  # the request that the stream or the outside work answers
+        self._started = 0.0
+        self.peer = peer
+        self.identity = Identity("", service.anonymous)
+        self.audience = service.anonymous
+        self.outside: PasswordCheck | None = None
+        self.closing = False
+        self.idle = True  # nothing follows: the one thing to look at after each call
+
+    # ------------------------------------------------------------ what the server calls
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        """Take what the peer sent; the bytes to answer at once."""
+        try:
+            frames = self._feed(data)
+        except FramingError as error:
+            return self._broken(error, now)
+        if self.idle and len(frames) == 1:
+            try:
+                message = requests.decode(frames[0], self._filter_depth)
+            except Malformed as error:
+                return self._undecodable(error)
+            answer = self._perform(message, now)
+            if not self.idle:
+                self._settle()
+            return answer
+        return self._receive_several(frames, now)
+
+    def advance(self, now: float) -> bytes:
+        """Go on with what is pending: the next chunk of a stream, or the requests that wait."""
+        if self._stream is None:
+            return self._next_requests(now)
+        chunk = self._next_chunk()
+        return chunk if self._message is not None else chunk + self._next_requests(now)
+
+    def resume(self, outcome: bool | AnnuaireError, now: float) -> bytes:
+        """Take the outcome of the outside work, or why it could not be done; then what waited behind it."""
+        check, message = self.outside, self._message
+        if check is None or message is None:
+            return b""  # the connection was closed meanwhile
+        self.outside = self._message = None
+        try:
+            if isinstance(outcome, AnnuaireError):
+                raise outcome
+            answer = self._bound(message, bind.conclude(check, outcome, self._service, now))
+        except Exception as error:
+            answer = self._failed(message, error)
+        self._observe(message, answer, self._started)
+        return answer + self._next_requests(now)
+
+    def disconnect(self, code: ResultCode, text: str) -> bytes:
+        """Say why the connection ends (RFC 4511 §4.4.1), and end it."""
+        self.close()
+        return responses.notice_of_disconnection(code, text)
+
+    def close(self) -> None:
+        """Drop everything: the connection is lost, or will be closed once what was answered is sent."""
+        self._stop()
+        self._waiting.clear()
+        self._overflow.clear()
+        self.outside = None
+        self.closing = True
+        self.idle = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether `advance` has something to do."""
+        if self.closing or self.outside is not None:
+            return False
+        return self._stream is not None or bool(self._waiting) or bool(self._overflow)
+
+    @property
+    def full(self) -> bool:
+        """Whether so many requests wait that no more should be read."""
+        return bool(self._overflow) or len(self._waiting) >= self._waiting_max
+
+    # ------------------------------------------------------------ requests that wait their turn
+
+    def _receive_several(self, frames: list[bytes], now: float) -> bytes:
+        if self.closing or not frames:
+            return b""
+        self._overflow.extend(frames)
+        if self._message is not None:
+            self._admit()
+            return b""
+        return self._next_requests(now)
+
+    def _admit(self) -> None:
+        """Decode what arrived while there is room. Abandon, and unbind during an answer, do not wait."""
+        waiting, overflow = self._waiting, self._overflow
+        while overflow and len(waiting) < self._waiting_max:
+            try:
+                message = requests.decode(overflow.popleft(), self._filter_depth)
+            except Malformed as error:
+                waiting.append(error)
+                continue
+            operation = message.operation
+            if type(operation) is AbandonRequest:
+                self._abandon(operation.message_id)
+            elif type(operation) is UnbindRequest and self._message is not None:
+                self.close()
+            else:
+                waiting.append(message)
+
+    def _next_requests(self, now: float) -> bytes:
+        answers: list[bytes] = []
+        size = 0
+        for _ in range(TURN_REQUESTS_MAX):
+            self._admit()
+            if self._message is not None or not self._waiting or size >= TURN_BYTES_MAX:
+                break
+            item = self._waiting.popleft()
+            if type(item) is Message:
+                answer = self._perform(item, now)
+            else:
+                assert isinstance(item, Malformed)
+                answer = self._undecodable(item)
+            answers.append(answer)
+            size += len(answer)
+            if self.closing:
+                break
+        self._settle()
+        return b"".join(answers)
+
+    def _settle(self) -> None:
+        self.idle = not (self._message is not None or self._waiting or self._overflow or self.closing)
+
+    def _abandon(self, message_id: int) -> None:
+        # RFC 4511 §4.11: nothing is answered, found or not; a bind is not abandoned.
+        current = self._message
+        if current is not None and current.message_id == message_id and self._stream is not None:
+            self._stop()
+            self._observe(current, b"", self._started)
+            return
+        for item in self._waiting:
+            if (
+                type(item) is Message
+                and item.message_id == message_id
+                and type(item.operation) is not BindRequest
+                and type(item.operation) is not UnbindRequest
+            ):
+                self._waiting.remove(item)
+                return
+
+    def _next_chunk(self) -> bytes:
+        stream, message = self._stream, self._message
+        assert stream is not None
+        assert message is not None
+        try:
+            chunk = next(stream)
+        except StopIteration:
+            chunk = b""
+            self._stream = self._message = None
+        except Exception as error:
+            chunk = self._failed(message, error)
+            self._stream = self._message = None
+        if self._observer is not None:
+            self._observer.answered(self.peer, message, chunk, self._message is None, self._started)
+        return chunk
+
+    def _stop(self) -> None:
+        stream, self._stream, self._message = self._stream, None, None
+        close = getattr(stream, "close", None)
+        if close is not None:
+            close()
+
+    # ------------------------------------------------------------ one request
+
+    def _perform(self, message: Message, now: float) -> bytes:
+        """Answer one request; what cannot be answered at once is left in `_message` and its place."""
+        operation = message.operation
+        try:
+            if type(operation) is SearchRequest and message.message_id:
+                if message.controls and (refused := self._refused_control(message)) is not None:
+                    answer = refused
+                elif (
+                    len(operation.base) <= root_dse.NAME_MAX
+                    and (own := self._own_entries.asked(operation)) is not None
+                ):
+                    answer = own.answer(message, operation)
+                elif self.audience == NOBODY:
+                    answer = self._not_for_strangers(message)
+                else:
+                    found = self._directory.search(message, self.audience, now)
+                    if type(found) is not bytes:
+                        return self._begin_stream(message, found, now)
+                    answer = found
+            else:
+                answer = self._perform_other(message, now)
+                if self._message is not None or not answer:
+                    return answer
+        except Exception as error:
+            answer = self._failed(message, error)
+        if self._observer is not None:
+            self._observer.answered(self.peer, message, answer, True, now)
+        return answer
+
+    def _begin_stream(self, message: Message, stream: Iterator[bytes] | bytes, now: float) -> bytes:
+        assert not isinstance(stream, bytes)
+        self._stream = stream
+        self._message = message
+        self._started = now
+        self.idle = False
+        return self._next_chunk()
+
+    def _perform_other(self, message: Message, now: float) -> bytes:
+        operation = message.operation
+        kind = type(operation)
+        if kind is UnbindRequest:
+            self.close()
+            return b""
+        if kind is AbandonRequest:
+            return b""  # nothing is under way
+        if message.message_id == _NO_CONNECTION:
+            return self.disconnect(ResultCode.protocolError, "message id 0 is not a client's")
+        if message.controls and (refused := self._refused_control(message)) is not None:
+            return refused
+        if isinstance(operation, BindRequest):
+            return self._bind(message, operation, now)
+        if isinstance(operation, ExtendedRequest):
+            return extended.answer(message.message_id, operation, self.identity)
+        if self.audience == NOBODY:
+            return self._not_for_strangers(message)
+        if isinstance(operation, CompareRequest):
+            return compare.answer(message.message_id, operation, self._service, self.audience)
+        return writes.refuse(message.message_id, RESPONSE_TAGS[kind], self.identity)
+
+    def _refused_control(self, message: Message) -> bytes | None:
+        operation = type(message.operation)
+        control = capabilities.unavailable(message.controls, operation)
+        if control is None:
+            return None
+        if operation is BindRequest:
+            self._become(Identity("", self._service.anonymous))
+        return responses.result(
+            message.message_id,
+            RESPONSE_TAGS[operation],
+            ResultCode.unavailableCriticalExtension,
+            text=f"critical control {control.oid[: extended.OID_SHOWN_MAX]} is not available here",
+        )
+
+    def _not_for_strangers(self, message: Message) -> bytes:
+        if self.identity.anonymous:
+            code, text = ResultCode.strongerAuthRequired, "bind first: anonymous access is not allowed here"
+        else:
+            code, text = ResultCode.insufficientAccessRights, "this account belongs to no audience"
+        return responses.result(message.message_id, RESPONSE_TAGS[type(message.operation)], code, text=text)
+
+    # ------------------------------------------------------------ who is asking
+
+    def _bind(self, message: Message, request: BindRequest, now: float) -> bytes:
+        # RFC 4513 §4: from the moment a bind is received until it succeeds, the connection is anonymous.
+        self._become(Identity("", self._service.anonymous))
+        outcome = bind.begin(request, self._service, now)
+        if not isinstance(outcome, PasswordCheck):
+            return self._bound(message, outcome)
+        self.outside = outcome
+        self._message = message
+        self._started = now
+        self.idle = False
+        return b""
+
+    def _bound(self, message: Message, outcome: Identity | BindRefused) -> bytes:
+        if isinstance(outcome, Identity):
+            self._become(outcome)
+            return responses.bind_response(message.message_id, ResultCode.success)
+        if self._service.observer is not None:
+            self._service.observer.login_failed(self.peer, outcome.code, outcome.dn)
+        return responses.bind_response(message.message_id, outcome.code, text=outcome.text)
+
+    def _become(self, identity: Identity) -> None:
+        self.identity = identity
+        self.audience = identity.audience
+        known = self._service
+        self._framer.limit = known.message_max_anonymous if identity.anonymous else known.message_max
+
+    # ------------------------------------------------------------ faults
+
+    def _failed(self, message: Message, error: Exception) -> bytes:
+        """The answer to a request that raised: the kinds of trouble, or a bug that nobody foresaw."""
+        if isinstance(error, Unavailable):
+            code, text = ResultCode.busy, error.public
+        elif isinstance(error, NotFound):
+            code, text = ResultCode.noSuchObject, ""
+        elif isinstance(error, Refused):
+            code, text = ResultCode.insufficientAccessRights, error.public
+        elif isinstance(error, Malformed):
+            code, text = ResultCode.protocolError, error.public
+        else:
+            code, text = ResultCode.other, "internal error"
+            if self._service.observer is not None:
+                self._service.observer.bug(self.peer, message)
+        tag = RESPONSE_TAGS.get(type(message.operation))
+        if tag is None:
+            return b""
+        return responses.result(message.message_id, tag, code, text=text)
+
+    def _undecodable(self, error: Malformed) -> bytes:
+        if isinstance(error, BadRequest) and error.message_id != _NO_CONNECTION:
+            if error.response_tag == responses.BIND_RESPONSE:
+                self._become(Identity("", self._service.anonymous))
+            if error.response_tag is None:
+                return b""
+            return responses.result(
+                error.message_id, error.response_tag, ResultCode.protocolError, text=error.public
+            )
+        return self.disconnect(ResultCode.protocolError, error.public)
+
+    def _broken(self, error: FramingError, now: float) -> bytes:
+        """Answer what came whole before the fault, if that can be done now, then end the session."""
+        answer = b""
+        if self.idle and error.frames:
+            answer = self._receive_several(error.frames[:TURN_REQUESTS_MAX], now)
+        if self.closing:
+            return answer
+        return answer + self.disconnect(ResultCode.protocolError, error.public)
+
+    def _observe(self, message: Message, answer: bytes, started: float) -> None:
+        if self._observer is not None:
+            self._observer.answered(self.peer, message, answer, True, started)
