@@ -349,7 +349,8 @@ PIECES = st.sampled_from(
         "cn: :x", "cn: <x", "cn: é", "changetype: add", "changetype: delete", "changetype: modify",
         "add: cn", "Changetype: x", "control: 1.2.3", "control: 1.2.3 true: x", "version: 1", "version: 3",
         "-", "# note", " folded", " ", "", "", "no colon", "1x: y", "a b: c", ": x", "x\0: y", "search: 2",
-        "result: 0 Success", " dn: cn=y", " cn: y", "newrdn: cn=y", "deleteoldrdn: 1", "\r", "cn: x\r", "cn: \0",
+        "result: 0 Success", " dn: cn=y", " cn: y", "newrdn: cn=y", "deleteoldrdn: 1", "\r", "cn: x\r",
+        "cn: \0",
     ]
 )  # fmt: skip
 
