@@ -78,14 +78,16 @@ def decode(frame: bytes, depth_max: int = DEPTH_MAX) -> Message:
             limit = 3 + frame[2]
         else:
             _, position, limit = ber.read(frame, 0, len(frame))
-        size = frame[position + 1]
-        if frame[0] != 0x30 or limit != len(frame) or frame[position] != 0x02 or not 1 <= size <= 4:
+        if frame[0] != 0x30 or limit != len(frame) or frame[position] != 0x02:
             raise Malformed("not an LDAP message", f"begins with {frame[:8].hex()}, {len(frame)} octets")
         start = position + 2
-        position = start + size
+        position = start + frame[position + 1]
+        if position - start >= 0x80:
+            _, start, position = ber.read(frame, start - 2, limit)
+        size = position - start
         message_id = frame[start] if size == 1 else int.from_bytes(frame[start:position], "big")
-        if frame[start] >= 0x80:
-            raise Malformed("negative message id")
+        if not 1 <= size <= 4 or frame[start] >= 0x80:
+            raise Malformed("message id out of range", frame[start:position][:8].hex())
 
         tag = frame[position]
         size = frame[position + 1]
