@@ -1,4 +1,4 @@
-"""Distinguished names: text (RFC 4514, with the leniencies of RFC 2253), values, and the key that is identity.
+"""Distinguished names: text (RFC 4514, leniencies of RFC 2253), values, and the key that is identity.
 
 Two texts name the same entry exactly when their keys are equal. Everything is linear in the length: a name
 is the first thing a stranger may send.

@@ -311,7 +311,7 @@ _ORDERING: tuple[tuple[str, str, str, Normalise], ...] = (
     ("2.5.13.15", "integerOrderingMatch", _S.INTEGER, _integer_order),
     ("2.5.13.18", "octetStringOrderingMatch", _S.OCTET_STRING, _octets),
     ("2.5.13.28", "generalizedTimeOrderingMatch", _S.GENERALIZED_TIME, _time_order),
-    ("1.3.6.1.1.16.3", "UUIDOrderingMatch", _S.UUID, _uuid),
+    ("1.3.6.1.1.16.3", "uuidOrderingMatch", _S.UUID, _uuid),
     ("1.3.6.1.4.1.4203.666.11.2.3", "CSNOrderingMatch", _S.CSN, _octets),
 )
 _SUBSTRINGS: tuple[tuple[str, str, tuple[Normalise, NormalisePart]], ...] = (
@@ -324,8 +324,8 @@ _SUBSTRINGS: tuple[tuple[str, str, tuple[Normalise, NormalisePart]], ...] = (
     ("2.5.13.19", "octetStringSubstringsMatch", _unspaced(_octets)),
     ("2.5.13.21", "telephoneNumberSubstringsMatch", _unspaced(_telephone)),
 )
-# Sorting by an attribute whose type names no ordering rule (most: RFC 4519 gives `name` none): clients ask for
-# it by `cn` alone, and RFC 2891 leaves the choice to the server.
+# Sorting by an attribute whose type names no ordering rule (most: RFC 4519 gives `name` none): clients ask
+# for it by `cn` alone, and RFC 2891 leaves the choice to the server.
 _SORTED_BY = {
     "caseIgnoreMatch": "caseIgnoreOrderingMatch",
     "caseIgnoreIA5Match": "caseIgnoreOrderingMatch",
@@ -336,7 +336,7 @@ _SORTED_BY = {
     "integerMatch": "integerOrderingMatch",
     "octetStringMatch": "octetStringOrderingMatch",
     "generalizedTimeMatch": "generalizedTimeOrderingMatch",
-    "uuidMatch": "UUIDOrderingMatch",
+    "uuidMatch": "uuidOrderingMatch",
 }
 
 
@@ -356,7 +356,7 @@ class Rules:
                 Rule(oid, name, syntax, Kind.EQUALITY, form)
                 for oid, name, syntax, form in (*bound, *_EQUALITY)
             ),
-            *(Rule(oid, name, syntax, Kind.ORDERING, form) for oid, name, syntax, form in _ORDERING),
+            *(Rule(oid, name, of, Kind.ORDERING, form) for oid, name, of, form in _ORDERING),
             *(
                 Rule(oid, name, _S.SUBSTRING_ASSERTION, Kind.SUBSTRINGS, *forms)
                 for oid, name, forms in _SUBSTRINGS
@@ -368,7 +368,7 @@ class Rules:
         return self._by_name.get(name_or_oid.lower())
 
     def sorting(self, attribute: Matched) -> Rule | None:
-        """The ordering rule, else the one that goes with the equality rule; None when values have no order."""
+        """The ordering rule, else that which goes with the equality rule; None when values have no order."""
         if attribute.ordering_rule is not None:
             return attribute.ordering_rule
         if attribute.equality_rule is None:

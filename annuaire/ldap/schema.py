@@ -33,7 +33,8 @@ class Schema:
         self._attributes = self._catalogue.attributes
         self._classes = self._catalogue.classes
         # A name may be both an attribute's and a class's: identifiers are mostly those of classes.
-        self._oids = {name: known.oid for name, known in (*self._attributes.items(), *self._classes.items())}
+        self._oids = {name: known.oid for name, known in self._attributes.items()}
+        self._oids.update((name, known.oid) for name, known in self._classes.items())
         self._check = schema_check.Check(self.describe, self._attributes, self._classes)
 
     def __repr__(self) -> str:
@@ -124,28 +125,26 @@ class Schema:
             for rule in (attribute.equality_rule, attribute.ordering_rule, attribute.substrings_rule):
                 if rule is not None:
                     users.setdefault(rule.oid, []).append(attribute.name)
-        rules = self.rules.all
-        return {
-            "objectClass": [b"top", b"subentry", b"subschema", b"extensibleObject"],
-            "cn": [b"Subschema"],
-            "objectClasses": [
-                schema_text.format(written).encode() for written in self._catalogue.written_classes
-            ],
-            "attributeTypes": [
-                schema_text.format(written).encode() for written in self._catalogue.written_types
-            ],
-            "matchingRules": [
-                f"( {rule.oid} NAME '{rule.name}' SYNTAX {rule.syntax} )".encode() for rule in rules
-            ],
+        rules = [(f"{rule.oid} NAME '{rule.name}'", rule) for rule in self.rules.all]
+        catalogue = self._catalogue
+        texts = {
+            "objectClasses": [schema_text.format(written) for written in catalogue.written_classes],
+            "attributeTypes": [schema_text.format(written) for written in catalogue.written_types],
+            "matchingRules": [f"( {title} SYNTAX {rule.syntax} )" for title, rule in rules],
             "matchingRuleUse": [
-                f"( {rule.oid} NAME '{rule.name}' APPLIES {schema_text.group(users[rule.oid], ' $ ')} )".encode()
-                for rule in rules
+                f"( {title} APPLIES {schema_text.group(users[rule.oid], ' $ ')} )"
+                for title, rule in rules
                 if rule.oid in users
             ],
             "ldapSyntaxes": [
-                f"( {oid} DESC {schema_text.quote(description)} )".encode()
-                for oid, description in self._catalogue.syntaxes.items()
+                f"( {oid} DESC {schema_text.quote(description)} )"
+                for oid, description in catalogue.syntaxes.items()
             ],
+        }
+        return {
+            "objectClass": [b"top", b"subentry", b"subschema", b"extensibleObject"],
+            "cn": [b"Subschema"],
+            **{name: [text.encode() for text in values] for name, values in texts.items()},
         }
 
 

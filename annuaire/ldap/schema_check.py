@@ -1,7 +1,7 @@
 """Whether an entry agrees with the schema: every disagreement at once, each with what to do about it.
 
-Follows RFC 4512 §2.4 and §2.5 and RFC 4511's result codes. What an object class set asks for is worked out once
-and remembered; an import checks each of its records here.
+Follows RFC 4512 §2.4 and §2.5 and RFC 4511's result codes. What a set of object classes asks for is worked
+out once and remembered: an import checks each of its records here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +73,6 @@ class Check:
     def entry(self, dn: Dn, attributes: Mapping[str, Sequence[bytes]]) -> list[Violation]:
         violations: list[Violation] = []
         present: dict[str, Sequence[bytes]] = {}
-        seen: set[tuple[str, frozenset[str]]] | None = None
         optioned = False
         class_values: Sequence[bytes] = ()
         describe = self._describe
@@ -148,38 +147,8 @@ class Check:
         result.allowed |= {
             key for known in self._attributes.values() if known.operational for key in (known.key,)
         }
-        result.structural = self._structural(classes, result.violations, unknown=len(classes) < len(values))
+        result.structural = _structural(classes, result.violations, bool(values) and not classes)
         return result
-
-    def _structural(
-        self, classes: Mapping[str, ObjectClass], violations: list[Violation], unknown: bool
-    ) -> ObjectClass | None:
-        structural = [known for known in classes.values() if known.kind == STRUCTURAL]
-        if not structural:
-            if not classes and not unknown:
-                text = (
-                    "no objectClass: every entry needs a structural class, such as inetOrgPerson for a person"
-                )
-                violations.append(_class_violation(text))
-            elif classes and not unknown:
-                kinds = (
-                    "abstract" if all(known.kind == ABSTRACT for known in classes.values()) else "auxiliary"
-                )
-                text = (
-                    f"objectClass: only {kinds} classes ({', '.join(known.name for known in classes.values())}); "
-                    "add a structural class, such as inetOrgPerson for a person"
-                )
-                violations.append(_class_violation(text))
-            return None
-        lowest = max(structural, key=lambda known: len(known.superclasses))
-        for other in structural:
-            if other.key not in lowest.superclasses:
-                text = (
-                    f"objectClass: {other.name} and {lowest.name} are both structural and neither descends from "
-                    "the other; keep one of them"
-                )
-                violations.append(_class_violation(text))
-        return lowest
 
     def _missing(self, key: str, required_by: ObjectClass) -> Violation:
         name = self._attributes[key].name
@@ -237,6 +206,33 @@ class Check:
             violations.append(Violation(NAMING_VIOLATION, known.name, problem))
 
 
+def _structural(
+    classes: Mapping[str, ObjectClass], violations: list[Violation], all_unknown: bool
+) -> ObjectClass | None:
+    structural = [known for known in classes.values() if known.kind == STRUCTURAL]
+    if not structural:
+        if all_unknown:
+            return None
+        if not classes:
+            text = "the entry has no objectClass"
+        else:
+            kinds = "abstract" if all(known.kind == ABSTRACT for known in classes.values()) else "auxiliary"
+            names = ", ".join(known.name for known in classes.values())
+            text = f"objectClass has only {kinds} classes ({names})"
+        text += ": add a structural class, such as inetOrgPerson for a person"
+        violations.append(_class_violation(text))
+        return None
+    lowest = max(structural, key=lambda known: len(known.superclasses))
+    for other in structural:
+        if other.key not in lowest.superclasses:
+            text = (
+                f"objectClass: {other.name} and {lowest.name} are both structural and neither descends from "
+                "the other; keep one of them"
+            )
+            violations.append(_class_violation(text))
+    return lowest
+
+
 def _check_values(
     description: str, known: AttributeType, values: Sequence[bytes], violations: list[Violation]
 ) -> None:
@@ -292,10 +288,8 @@ def _holds(known: AttributeType, values: Sequence[bytes], value: bytes) -> bool:
 
 
 def _undefined(description: str) -> Violation:
-    text = (
-        f"{_shown(description.encode('utf-8', 'replace'))} is not an attribute of the schema: correct its name, or "
-        "load the schema file that defines it"
-    )
+    shown = _shown(description.encode("utf-8", "replace"))
+    text = f"{shown} is not an attribute of the schema: correct its name, or load the schema that defines it"
     return Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text)
 
 

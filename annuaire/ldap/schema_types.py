@@ -1,6 +1,6 @@
-"""Attribute types and object classes with everything they inherit (RFC 4512 §2.4, §2.5), made from definitions.
+"""Attribute types and object classes with all that they inherit (RFC 4512 §2.4, §2.5), made from definitions.
 
-Definitions may stand in any order and in several files. All that is wrong is said at once, with file and line.
+Definitions may stand in any order and in several files. All that is wrong is said at once, with its place.
 """
 
 from collections.abc import Callable, Iterable
