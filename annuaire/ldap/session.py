@@ -114,7 +114,7 @@ class Session:
         try:
             frames = self._feed(data)
         except FramingError as error:
-            return self._broken(error, now)
+            return b"" if self.closing else self._broken(error, now)
         if self.idle and len(frames) == 1:
             try:
                 message = requests.decode(frames[0], self._filter_depth)
@@ -230,7 +230,6 @@ class Session:
         current = self._message
         if current is not None and current.message_id == message_id and self._stream is not None:
             self._stop()
-            self._observe(current, b"", self._started)
             return
         for item in self._waiting:
             if (
@@ -259,10 +258,13 @@ class Session:
         return chunk
 
     def _stop(self) -> None:
-        stream, self._stream, self._message = self._stream, None, None
+        stream, message = self._stream, self._message
+        self._stream = self._message = None
         close = getattr(stream, "close", None)
         if close is not None:
             close()
+        if message is not None:
+            self._observe(message, b"", self._started)
 
     # ------------------------------------------------------------ one request
 

@@ -1,0 +1,59 @@
+"""The one bridge between the reactor and threads: verifying passwords, which takes tens of milliseconds each.
+
+A plain function runs in a thread and a value comes out. The queue is bounded: when more people log in than
+can be verified, the next are told `busy` at once, and searches go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from annuaire.domain import password
+from annuaire.errors import AnnuaireError, Unavailable
+
+# Hashing releases the interpreter's lock; more threads than cores would only take time from the searches.
+THREADS_MAX = max(1, min(4, os.cpu_count() or 1))
+# At 40 ms each and two threads, the last one waits for two seconds: as long as a person should.
+WAITING_MAX = 100
+
+
+class PasswordThreads:
+    """Verifies passwords beside the reactor."""
+
+    def __init__(self, reactor: IReactorFromThreads, threads: int = THREADS_MAX) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, threads, name="password")
+        self._waiting = 0
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def stop(self) -> None:
+        self._pool.stop()
+
+    def verify(
+        self, hashes: tuple[bytes, ...], secret: bytes, done: Callable[[bool | AnnuaireError], None]
+    ) -> None:
+        """Call `done` in the reactor, with the outcome or with why there is none."""
+        if self._waiting >= WAITING_MAX:
+            done(Unavailable("too many logins at once, try again", "the password queue is full"))
+            return
+        self._waiting += 1
+        self._pool.callInThreadWithCallback(
+            lambda success, outcome: self._reactor.callFromThread(self._verified, success, outcome, done),
+            password.verify,
+            hashes,
+            secret,
+        )
+
+    def _verified(
+        self, success: bool, outcome: bool | Failure, done: Callable[[bool | AnnuaireError], None]
+    ) -> None:
+        self._waiting -= 1
+        # verify raises nothing; if it ever did, nobody would be let in.
+        done(outcome if success and isinstance(outcome, bool) else False)

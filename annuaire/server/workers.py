@@ -1,0 +1,219 @@
+"""The supervisor of `serve`: one process per core accepting on the same inherited sockets; a dead one is replaced.
+
+    supervisor -> worker   the listening sockets, and a control socket whose end means: leave
+    worker -> supervisor   "ready" on its control socket, once it answers
+
+Standard library alone, no reactor: it must outlive anything that a worker may do, and start at once. Workers are
+spawned, not forked: an LMDB environment, a thread or a reactor is never inherited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+log = logging.getLogger("annuaire.server")
+
+# A worker that dies young is restarted later and later; one that lived as long as the first of these, at once.
+LIVED = 10.0
+BACK_OFF_FIRST = 0.1
+BACK_OFF_MOST = 30.0
+# How long workers may say goodbye to their clients, and then to obey SIGTERM.
+GRACE = 5.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """The place of one worker, across its lives."""
+
+    number: int
+    process: subprocess.Popen[bytes] | None = None
+    control: socket.socket | None = None
+    ready: bool = False
+    started_at: float = 0.0
+    delay: float = BACK_OFF_FIRST
+    restart_at: float | None = None
+    lives: int = field(default=0)
+
+
+class Supervisor:
+    """Keeps `count` workers alive; `command` makes the command line of one, given its control descriptor."""
+
+    def __init__(
+        self,
+        command: Callable[[int, int], Sequence[str]],
+        count: int,
+        inherited: Sequence[int],
+        when_ready: Callable[[], None] = lambda: None,
+        prepare: Sequence[str] | None = None,
+    ) -> None:
+        self._command = command
+        self._inherited = tuple(inherited)
+        self._slots = [_Slot(number) for number in range(count)]
+        self._when_ready = when_ready
+        self._prepare_command = prepare
+        self._prepared = prepare is None
+        self._preparing: subprocess.Popen[bytes] | None = None
+        self._told_ready = False
+        self._stopping = False
+        self._status = 0
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> int:
+        """Serve until a signal or a fault of the start; the exit status."""
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        self._selector.register(wake_read, selectors.EVENT_READ)
+        former = signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        handlers = {
+            number: signal.signal(number, handler)
+            for number, handler in (
+                (signal.SIGTERM, self._on_stop),
+                (signal.SIGINT, self._on_stop),
+                (signal.SIGHUP, self._on_reload),
+                (signal.SIGCHLD, lambda number, frame: None),
+            )
+        }
+        try:
+            if self._prepare_command is not None:
+                self._preparing = subprocess.Popen(self._prepare_command, stdin=subprocess.DEVNULL)
+            for slot in self._slots:
+                self._start(slot)
+            while not self._stopping:
+                self._turn(wake_read)
+            self._stop_all()
+        finally:
+            signal.set_wakeup_fd(former)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._kill_all()
+            self._selector.close()
+            wake_read.close()
+            wake_write.close()
+        return self._status
+
+    # ------------------------------------------------------------ one turn
+
+    def _turn(self, wake: socket.socket) -> None:
+        waits = [slot.restart_at - time.monotonic() for slot in self._slots if slot.restart_at is not None]
+        for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    wake.recv(4096)
+            else:
+                self._hear(key.data)
+        self._reap_preparation()
+        for slot in self._slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                self._died(slot, slot.process.returncode)
+            elif slot.restart_at is not None and slot.restart_at <= time.monotonic() and not self._stopping:
+                self._start(slot)
+        if not self._told_ready and self._prepared and all(slot.ready for slot in self._slots):
+            self._told_ready = True
+            self._when_ready()
+
+    def _start(self, slot: _Slot) -> None:
+        ours, theirs = socket.socketpair()
+        command = self._command(slot.number, theirs.fileno())
+        slot.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, pass_fds=(*self._inherited, theirs.fileno())
+        )
+        theirs.close()
+        ours.setblocking(False)
+        slot.control = ours
+        slot.ready = False
+        slot.restart_at = None
+        slot.started_at = time.monotonic()
+        slot.lives += 1
+        self._selector.register(ours, selectors.EVENT_READ, slot)
+
+    def _hear(self, slot: _Slot) -> None:
+        assert slot.control is not None
+        try:
+            said = slot.control.recv(4096)
+        except (BlockingIOError, ConnectionError):
+            said = b""
+        if b"ready" in said:
+            slot.ready = True
+        if not said:
+            # It closed its end: it is dying, and poll will say how. Not to be heard again, or this would spin.
+            self._forget_control(slot)
+
+    def _died(self, slot: _Slot, status: int) -> None:
+        assert slot.process is not None
+        pid = slot.process.pid
+        self._forget_control(slot)
+        slot.process = None
+        if not slot.ready and not self._told_ready and slot.lives == 1:
+            # It never served: what is wrong for one is wrong for all, and its own words are on the terminal.
+            self._status = status if status > 0 else 70
+            self._stopping = True
+            return
+        lived = time.monotonic() - slot.started_at
+        if lived >= LIVED:
+            slot.delay = BACK_OFF_FIRST
+        slot.ready = False
+        slot.restart_at = time.monotonic() + slot.delay
+        log.error(
+            "worker %d (pid %d) died with status %d, again in %.1f s", slot.number, pid, status, slot.delay
+        )
+        slot.delay = min(slot.delay * 2, BACK_OFF_MOST)
+
+    def _reap_preparation(self) -> None:
+        if self._preparing is None or self._preparing.poll() is None:
+            return
+        status = self._preparing.returncode
+        self._preparing = None
+        self._prepared = True
+        if status:
+            self._status = status if status > 0 else 70
+            self._stopping = True
+
+    def _forget_control(self, slot: _Slot) -> None:
+        if slot.control is not None:
+            self._selector.unregister(slot.control)
+            slot.control.close()
+            slot.control = None
+
+    # ------------------------------------------------------------ signals and the end
+
+    def _on_stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    def _on_reload(self, number: int, frame: object) -> None:
+        log.warning("SIGHUP: reloading is not available yet, restart instead")
+
+    def _processes(self) -> list[subprocess.Popen[bytes]]:
+        every = [slot.process for slot in self._slots] + [self._preparing]
+        return [process for process in every if process is not None]
+
+    def _stop_all(self) -> None:
+        for process in self._processes():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        until = time.monotonic() + GRACE
+        for process in self._processes():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+
+    def _kill_all(self) -> None:
+        for process in self._processes():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        for slot in self._slots:
+            self._forget_control(slot)
+
+
+def default_count() -> int:
+    """One worker for each core that this process may use."""
+    return len(os.sched_getaffinity(0))
