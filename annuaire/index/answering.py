@@ -1,0 +1,138 @@
+"""Turns found ids into SearchResultEntry messages (RFC 4511 §4.5.2), reusing what was encoded at write.
+
+The whole user answer is sent as it is stored. Any other selection is decided once for a *shape* (the list of
+attribute descriptions that thousands of entries share) and then only cuts slices out of the stored octets.
+"""
+
+from typing import NamedTuple
+
+from annuaire.index import entry as entries
+from annuaire.index import layout
+from annuaire.index.sight import Sight
+from annuaire.ldap import ber, responses
+from annuaire.ldap.selection import Selection
+
+# Headers of messages up to this many octets are made once.
+_HEADS_MAX = 8192
+HEADS = tuple(b"\x30" + ber.length(size) for size in range(_HEADS_MAX))
+
+HAS_SUBORDINATES = "hasSubordinates"
+NUM_SUBORDINATES = "numSubordinates"
+
+
+class _Cut(NamedTuple):
+    """What a selection keeps of a shape."""
+
+    runs: tuple[tuple[int, int], ...]  # of user attributes, to be copied as they are: from, to (excluded)
+    renamed: tuple[tuple[int, str], ...]  # user attributes to be answered under another description
+    operational: tuple[tuple[int, str], ...]
+
+
+class Answerer:
+    """Encodes entries for one selection; made once for a list of attributes and kept while the index stands."""
+
+    def __init__(self, selection: Selection, types_only: bool) -> None:
+        self._selection = selection
+        self._types_only = types_only
+        self.ready = selection.user_only_all and not types_only
+        self._children = selection.wanted(HAS_SUBORDINATES, True)
+        self._count = selection.wanted(NUM_SUBORDINATES, True) if not selection.operational_all else None
+        self._plain = not (selection.wants_operational or types_only)
+        self._cuts: dict[tuple[int, int], _Cut] = {}
+
+    def messages(self, message_id: bytes, sight: Sight, ids: list[int], audience: int) -> list[bytes]:
+        """The pieces of the messages for these entries, to be joined. message_id: the encoded INTEGER."""
+        extra = len(message_id)
+        pieces: list[bytes] = []
+        if self.ready:
+            answers = sight.part.answers(ids)
+            try:
+                for answer in answers:
+                    pieces += (HEADS[len(answer) + extra], message_id, answer)
+            except IndexError:  # one is larger
+                pieces = []
+                for answer in answers:
+                    pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
+            return pieces
+        for identifier in ids:
+            answer = self._cut_answer(sight, identifier, audience)
+            pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
+        return pieces
+
+    def _cut_answer(self, sight: Sight, identifier: int, audience: int) -> bytes:
+        part = sight.part
+        answer, details = part.answer(identifier), part.details(identifier)
+        if not self._plain:
+            return self._whole_answer(sight, answer, details, audience)
+        shape, offsets = entries.shape_and_offsets(details)
+        cut = self._cuts.get((id(part), shape)) or self._decide(sight, shape, len(offsets) - 1)
+        kept = [answer[offsets[start] : offsets[end]] for start, end in cut.runs]
+        for i, description in cut.renamed:
+            kept.append(_rename(answer[offsets[i] : offsets[i + 1]], description))
+        # The name is what lies between the entry's header and its list of attributes.
+        _, name, _ = ber.read(answer, 0, len(answer))
+        _, _, name_end = ber.read(answer, name, len(answer))
+        attributes = b"".join(kept)
+        body = b"".join((answer[name:name_end], b"\x30", ber.length(len(attributes)), attributes))
+        return b"".join((b"\x64", ber.length(len(body)), body))
+
+    def _decide(self, sight: Sight, shape: int, user: int) -> _Cut:
+        wanted = self._selection.wanted
+        runs: list[tuple[int, int]] = []
+        renamed: list[tuple[int, str]] = []
+        operational: list[tuple[int, str]] = []
+        for i, description in enumerate(sight.part.shape(shape)):
+            answered = wanted(description, i >= user)
+            if answered is None:
+                continue
+            if i >= user:
+                operational.append((i - user, answered))
+            elif answered != description:
+                renamed.append((i, answered))
+            elif runs and runs[-1][1] == i:
+                runs[-1] = (runs[-1][0], i + 1)
+            else:
+                runs.append((i, i + 1))
+        cut = _Cut(tuple(runs), tuple(renamed), tuple(operational))
+        if len(self._cuts) < 4096:
+            self._cuts[(id(sight.part), shape)] = cut
+        return cut
+
+    def _whole_answer(self, sight: Sight, answer: bytes, details: bytes, audience: int) -> bytes:
+        """The general case: operational attributes, computed ones, types only."""
+        known = entries.decode_details(details)
+        cut = self._cuts.get((id(sight.part), known.shape)) or self._decide(sight, known.shape, known.user)
+        pieces = [(None, answer[known.offsets[start] : known.offsets[end]]) for start, end in cut.runs]
+        pieces += [(d, answer[known.offsets[i] : known.offsets[i + 1]]) for i, d in cut.renamed]  # type: ignore[misc]
+        block, places = known.operational, known.operational_offsets
+        pieces += [(d, block[places[i] : places[i + 1]]) for i, d in cut.operational]  # type: ignore[misc]
+        attributes = b"".join([piece if d is None else _rename(piece, d) for d, piece in pieces])
+        computed: dict[str, list[bytes]] = {}
+        if self._children is not None or self._count is not None:
+            below = subordinates(sight, known.key, audience)
+            if self._children is not None:
+                computed[self._children] = [b"TRUE" if below else b"FALSE"]
+            if self._count is not None:
+                computed[self._count] = [str(below).encode()]
+        attributes += ber.encode_attributes(computed)
+        if self._types_only:
+            attributes = ber.encode_attributes({name: [] for name in ber.decode_attributes(attributes)})
+        _, name, _ = ber.read(answer, 0, len(answer))
+        _, start, end = ber.read(answer, name, len(answer))
+        return responses.entry(answer[start:end], attributes)
+
+
+def _rename(attribute: bytes, description: str) -> bytes:
+    _, start, end = ber.read(attribute, 0, len(attribute))
+    _, _, name_end = ber.read(attribute, start, end)
+    return ber.sequence((ber.octets(description.encode()), attribute[name_end:end]))
+
+
+def subordinates(sight: Sight, key: bytes, audience: int) -> int:
+    """How many entries an audience sees right below an entry."""
+    digest = layout.digest(layout.DN_KEY, key)
+    return sum(
+        len(children)
+        for neighbour in sight.together
+        for children in neighbour.universe(audience, digest, layout.CHILDREN).values()
+    )

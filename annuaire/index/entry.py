@@ -1,0 +1,116 @@
+"""What the index is given of an entry, and what it stores beside the ready answer.
+
+`details` of an entry, little-endian:
+
+    shape u32 | user attributes u16 | all attributes u16 | length of the DN key u16 | length of the sort key u16
+    entryUUID, 16 octets
+    offsets u32 × (user + 1), inside the answer: attribute i is answer[offset i : offset i+1]
+    offsets u32 × (all - user + 1), inside the operational block
+    DN key | sort key | operational block (PartialAttributes, ready to send)
+
+The descriptions of the attributes, in order, are the entry's *shape*: thousands of entries share one, so what a
+selection keeps of a shape is decided once.
+"""
+
+import struct
+from typing import NamedTuple
+
+_HEAD = struct.Struct("<IHHHH16s")
+
+
+class IndexEntry(NamedTuple):
+    """One stored entry as the index takes it: attributes in the form of `ber.encode_attributes`."""
+
+    dn: str
+    key: bytes  # the DN's normal form, `annuaire.ldap.dn.key`
+    attributes: bytes
+    operational: bytes
+    uuid: bytes  # 16 octets
+    audiences: int  # bits of `annuaire.domain.audience.Audience`
+    passwords: bytes | None  # the values of userPassword as PartialAttributes, or none
+
+
+class Details(NamedTuple):
+    """The decoded details of one entry."""
+
+    shape: int
+    user: int
+    offsets: tuple[int, ...]
+    operational_offsets: tuple[int, ...]
+    uuid: bytes
+    key: bytes
+    sort_key: bytes
+    operational: bytes
+
+
+def encode_details(
+    offsets: list[int],
+    operational_offsets: list[int],
+    uuid: bytes,
+    key: bytes,
+    sort_key: bytes,
+    operational: bytes,
+    shape: int = 0,
+) -> bytes:
+    user, others = len(offsets) - 1, len(operational_offsets) - 1
+    head = _HEAD.pack(shape, user, user + others, len(key), len(sort_key), uuid)
+    table = struct.pack(f"<{user + others + 2}I", *offsets, *operational_offsets)
+    return b"".join((head, table, key, sort_key, operational))
+
+
+def with_shape(details: bytes, shape: int) -> bytes:
+    return shape.to_bytes(4, "little") + details[4:]
+
+
+def shape_and_offsets(details: bytes) -> tuple[int, tuple[int, ...]]:
+    """The shape and the offsets of the user attributes: all that a selection of user attributes needs."""
+    shape, user = struct.unpack_from("<IH", details)
+    return shape, struct.unpack_from(f"<{user + 1}I", details, _HEAD.size)
+
+
+def key_of(details: bytes) -> bytes:
+    _, _, total, key_length, _, _ = _HEAD.unpack_from(details)
+    start = _HEAD.size + 4 * (total + 2)
+    return details[start : start + key_length]
+
+
+def uuid_of(details: bytes) -> bytes:
+    return details[_HEAD.size - 16 : _HEAD.size]
+
+
+def sort_key_of(details: bytes) -> bytes:
+    """The position of an entry in the order (cn, DN): see `sort_key`."""
+    _, _, total, key_length, sort_length, _ = _HEAD.unpack_from(details)
+    start = _HEAD.size + 4 * (total + 2) + key_length
+    return details[start : start + sort_length]
+
+
+def decode_details(details: bytes) -> Details:
+    shape, user, total, key_length, sort_length, uuid = _HEAD.unpack_from(details)
+    offsets = struct.unpack_from(f"<{total + 2}I", details, _HEAD.size)
+    at = _HEAD.size + 4 * (total + 2)
+    return Details(
+        shape,
+        user,
+        offsets[: user + 1],
+        offsets[user + 1 :],
+        uuid,
+        details[at : at + key_length],
+        details[at + key_length : at + key_length + sort_length],
+        details[at + key_length + sort_length :],
+    )
+
+
+# A name is compared up to here when entries are put in order; the DN decides beyond.
+ORDERED_NAME_MAX = 160
+
+
+# No folded name begins so: entries without a cn come last (RFC 2891 §2.2: an absent key is larger than any).
+_NAMELESS = b"\xff"
+
+
+def sort_key(folded_names: list[str], key: bytes) -> bytes:
+    """The order (cn, DN): the least folded cn as RFC 2891 takes it of several values, then the DN's normal form."""
+    if not folded_names:
+        return _NAMELESS + b"\0" + key
+    return min(folded_names)[:ORDERED_NAME_MAX].encode("utf-8", "surrogatepass") + b"\0" + key

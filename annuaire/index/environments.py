@@ -1,0 +1,69 @@
+"""Opens LMDB environments, each path once a process: LMDB forbids a second time, for its locks are the process's.
+
+Never opened before a process is spawned, never inherited.
+"""
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from annuaire.index import layout
+
+_open: "weakref.WeakValueDictionary[str, Opened]" = weakref.WeakValueDictionary()
+
+
+class Opened:
+    """An environment and its databases; it closes when nobody holds it any more."""
+
+    def __init__(self, path: Path, frozen: bool) -> None:
+        if frozen:
+            # A base is never written again: no lock file, no reader table.
+            self.environment = lmdb.open(
+                str(path),
+                map_size=layout.MAP_SIZE,
+                max_dbs=len(layout.DATABASES),
+                readonly=True,
+                lock=False,
+                readahead=False,
+            )
+        else:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # No fsync: the store is the truth, and a base is synced once, whole.
+            self.environment = lmdb.open(
+                str(path),
+                map_size=layout.MAP_SIZE,
+                max_dbs=len(layout.DATABASES),
+                max_readers=layout.MAX_READERS,
+                mode=0o600,
+                sync=False,
+                metasync=False,
+                meminit=False,
+                readahead=False,
+            )
+        self.databases: dict[str, Any] = {
+            name: self.environment.open_db(name.encode(), create=not frozen) for name in layout.DATABASES
+        }
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+def open_frozen(path: Path) -> Opened:
+    """A base, to be read."""
+    return _opened(path, True)
+
+
+def open_shared(path: Path) -> Opened:
+    """A part that some process writes: a recent part, or a base while it is built."""
+    return _opened(path, False)
+
+
+def _opened(path: Path, frozen: bool) -> Opened:
+    name = f"{path.resolve()}{'' if frozen else ' shared'}"
+    found = _open.get(name)
+    if found is None:
+        found = _open[name] = Opened(path, frozen)
+    return found

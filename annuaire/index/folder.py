@@ -1,0 +1,164 @@
+"""The folder of the index: which build is current, who may move it, and how readers learn that it moved.
+
+    index/current       the number of the build in use, replaced by rename
+    index/beacon        16 octets that every reader maps: number of the build, number of the last move
+    index/lock          flock of whoever moves the index
+    index/<n>/base/     LMDB, written once
+    index/<n>/recent-<boot>/   LMDB, what was written since, in this boot of the machine: it is never synced
+    index/<n>/manifest.json
+
+Note [Each build has its own folder]: LMDB loses transactions when a data file is renamed over an open one.
+"""
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+import shutil
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from annuaire.errors import Unavailable
+from annuaire.index import layout
+
+_BEACON = struct.Struct("<QQ")
+LOCK_WAIT_SECONDS = 60.0
+LOCK_LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a build says of itself; anything else than what is expected here means: rebuild."""
+
+    format: int
+    schema: str  # digest of the attribute numbering and of the suffix
+    change: int  # the store's change that the base contains
+    entries: int
+    size: int  # octets of the base's data file
+    checksum: str = ""
+
+
+def boot_identifier() -> str:
+    """Changes at each boot: what was not synced before it may be gone."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+class IndexFolder:
+    """Paths and moves of one index folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def build(self, number: int) -> Path:
+        return self.path / str(number)
+
+    def recent(self, number: int) -> Path:
+        """Note [A recent part lasts one boot]: it is never synced, so after another boot it is made anew."""
+        return self.build(number) / f"recent-{boot_identifier()[:8]}"
+
+    def current(self) -> int | None:
+        """The number of the build in use."""
+        try:
+            return int((self.path / "current").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def manifest(self, number: int) -> Manifest | None:
+        """The manifest of a build that may be opened: complete, of this format, its file whole."""
+        try:
+            manifest = Manifest(**json.loads((self.build(number) / "manifest.json").read_text()))
+            size = (self.build(number) / "base" / "data.mdb").stat().st_size
+        except (OSError, ValueError, TypeError):
+            return None
+        # A truncated map would end the process with SIGBUS: the length is checked before it is opened.
+        if manifest.format != layout.FORMAT or manifest.size != size:
+            return None
+        return manifest
+
+    def write_manifest(self, number: int, manifest: Manifest) -> None:
+        _replace(self.build(number) / "manifest.json", json.dumps(asdict(manifest)).encode())
+
+    def free_number(self) -> int:
+        """A number that no build has."""
+        taken = [int(p.name) for p in self.path.iterdir() if p.name.isdigit()] if self.path.exists() else []
+        return max([*taken, self.current() or 0]) + 1
+
+    @contextlib.contextmanager
+    def locked(self, name: str = "lock") -> Iterator[None]:
+        """Hold the right to move the index; Unavailable when it cannot be had in time."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            limit = time.monotonic() + LOCK_WAIT_SECONDS
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > limit:
+                        raise Unavailable("the index is being written by another process") from None
+                    time.sleep(LOCK_LOOK_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def switch(self, number: int) -> None:
+        """Make a build, whole and synced, the one in use."""
+        _sync_folder(self.build(number))
+        _replace(self.path / "current", str(number).encode())
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell every reader that the index moved."""
+        descriptor = os.open(self.path / "beacon", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(descriptor).st_size < _BEACON.size:
+                os.ftruncate(descriptor, _BEACON.size)
+            with mmap.mmap(descriptor, _BEACON.size) as shared:
+                _, move = _BEACON.unpack(shared[:])
+                shared[:] = _BEACON.pack(self.current() or 0, move + 1)
+        finally:
+            os.close(descriptor)
+
+    def beacon(self) -> mmap.mmap:
+        """The beacon, mapped for reading."""
+        if not (self.path / "beacon").exists():
+            self.announce()
+        descriptor = os.open(self.path / "beacon", os.O_RDONLY)
+        try:
+            return mmap.mmap(descriptor, _BEACON.size, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+
+    def remove_others(self, keep: set[int]) -> None:
+        """Delete builds that are neither current nor kept; a reader that has one open keeps its pages."""
+        current = self.current()
+        for path in self.path.iterdir():
+            if path.name.isdigit() and int(path.name) != current and int(path.name) not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

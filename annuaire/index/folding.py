@@ -1,0 +1,158 @@
+"""Folding: the form in which typed text and directory values meet in filters, `find` and sort keys.
+
+Names, towns and organizations are compared without case, accents, hyphens, apostrophes or repeated spaces;
+identifiers without case. Everything else follows the schema's own rule (RFC 4517). Folding says nothing about
+DNs, duplicate values, delete by value or compare: those use `annuaire.ldap.matching`.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+from annuaire.ldap import matching
+from annuaire.ldap.schema import AttributeType
+
+# The letters that NFKD leaves whole.
+_LETTERS = {
+    "œ": "oe",
+    "Œ": "oe",
+    "æ": "ae",
+    "Æ": "ae",
+    "ø": "o",
+    "Ø": "o",
+    "ł": "l",
+    "Ł": "l",
+    "ß": "ss",
+    "ẞ": "ss",
+    "đ": "d",
+    "Đ": "d",
+}
+_SPACES = "-'’‘ʼ‐‑‒–—−_\t\n\r\v\f\u00a0\u2009\u202f"
+_SPACES = _SPACES.replace("_", "")  # an underscore is a letter of addresses, never a space
+# Control characters are removed: 0 to 3 are the marks of the n-gram texts (see ngrams.py).
+_CONTROLS = {code: None for code in (*range(0x20), 0x7F)}
+_TABLE = str.maketrans({**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **{ord(c): " " for c in _SPACES}})
+_ASCII_TABLE = str.maketrans(
+    {
+        **_CONTROLS,
+        **{code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)},
+        **{ord(c): " " for c in _SPACES if ord(c) < 128},
+    }
+)
+
+# Attributes that hold an identifier although their syntax is Directory String: case is all that is folded.
+IDENTIFIERS = frozenset(
+    {
+        "uid",
+        "identifiantpp",
+        "identifiantpm",
+        "typeidentifiantpp",
+        "typeidentifiantpm",
+        "typebal",
+        "profession",
+        "apicryptetat",
+        "maillocaladdress",
+        "mailroutingaddress",
+    }
+)
+_NAME_RULES = frozenset({"caseIgnoreMatch", "caseIgnoreListMatch"})
+_ADDRESS_RULES = frozenset({"caseIgnoreIA5Match"})
+
+Fold = Callable[[bytes], str | None]
+
+
+@lru_cache(maxsize=65536)
+def _fold_word(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.translate(_TABLE))
+    folded = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+    # Lower case can bring marks back (İ → i̇), and NFKD can bring spaces and dashes: once more, then it is stable.
+    again = unicodedata.normalize("NFKD", folded).translate(_TABLE)
+    return "".join(c for c in again if not unicodedata.combining(c))
+
+
+def fold_name(text: str) -> str:
+    """The folded form of a name: idempotent, without outer or repeated spaces."""
+    if text.isascii():
+        text = text.translate(_ASCII_TABLE)
+        return " ".join(text.split(" ")).strip() if "  " not in text else " ".join(text.split())
+    return " ".join(" ".join([_fold_word(word) for word in text.split()]).split())
+
+
+def fold_case(text: str) -> str:
+    """The folded form of an identifier: case, outer spaces and control characters only."""
+    return unicodedata.normalize("NFKC", text).lower().translate(_CONTROLS).strip()
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _name(value: bytes) -> str | None:
+    text = _text(value)
+    return None if text is None else fold_name(text)
+
+
+def _case(value: bytes) -> str | None:
+    text = _text(value)
+    return None if text is None else fold_case(text)
+
+
+def _by_rule(normalise: Callable[[bytes], bytes | None]) -> Fold:
+    def fold(value: bytes) -> str | None:
+        # Latin-1 gives every octet one code point, so any normal form can stand in a text index.
+        normal = normalise(value)
+        return None if normal is None else normal.decode("latin-1")
+
+    return fold
+
+
+@lru_cache(maxsize=1024)
+def equality(attribute: AttributeType) -> Fold | None:
+    """How values of this type are compared for equality; None when the type has no equality rule."""
+    rule = matching.equality(attribute)
+    if rule is None:
+        return None
+    if attribute.key in IDENTIFIERS or rule.name in _ADDRESS_RULES:
+        return _case
+    if rule.name in _NAME_RULES:
+        return _name
+    return _by_rule(rule.normalise)
+
+
+@lru_cache(maxsize=1024)
+def substrings(attribute: AttributeType) -> Fold | None:
+    """How values of this type are compared for substrings; None when the type has no substrings rule.
+
+    Addresses are folded as names here: a typed hyphen, apostrophe or accent then never hides an address, and the
+    union text of an entry needs one form only. Equality of an address stays case-only.
+    """
+    rule = matching.substrings(attribute)
+    if rule is None:
+        return None
+    if attribute.key in IDENTIFIERS:
+        return _case
+    if rule.name.startswith(("caseIgnore", "caseExact")):
+        return _name
+    return _by_rule(rule.normalise)
+
+
+def ordering(attribute: AttributeType, rules: matching.Rules) -> Fold | None:
+    """The form in which values of this type are put in order; None when they have none.
+
+    Most types name no ordering rule (RFC 4519 gives `cn` none) and clients sort and bound by them all the same.
+    """
+    fold = equality(attribute)
+    if fold is _name or fold is _case:
+        return fold
+    rule = rules.sorting(attribute)
+    return None if rule is None else _by_rule(rule.normalise)
+
+
+def words(folded: str) -> list[str]:
+    """The words of a folded text: runs of letters and digits, as best-first and `~=` see them."""
+    if folded.isascii() and folded.replace(" ", "").isalnum():
+        return folded.split()
+    return "".join([c if c.isalnum() else " " for c in folded]).split()

@@ -1,0 +1,73 @@
+"""The layout of a part of the index: its LMDB databases, key forms and format number.
+
+A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) order and never written again; a
+*recent* part has the same layout, holds what was written since, and is numbered in order of writing.
+
+    answers    id -> SearchResultEntry (RFC 4511 §4.5.2, tag 0x64) with every user attribute, ready to send
+    details    id -> what an answer needs beyond that (see details.py)
+    texts      id -> the union text (see ngrams.py), UTF-8
+    postings   chunk, kind, attribute, term -> roaring bitmap of the local ids (0..65535) of that chunk
+    many       digest, chunk -> the same, for an equality value that too many entries share to be listed in a page
+    equal      bucket -> page of rows: digest (12 octets), id (4 octets)
+    passwords  digest of a DN key -> userPassword values (in no entry, posting or answer)
+    shapes     shape number -> the attribute descriptions of the entries of that shape
+    meta       name -> value
+
+Ids, chunks and lengths are big-endian in keys and little-endian in values.
+"""
+
+import hashlib
+import struct
+
+# Another number means another layout or other folding: an index that carries another one is rebuilt.
+FORMAT = 1
+
+CHUNK_BITS = 16
+CHUNK_SIZE = 1 << CHUNK_BITS
+CHUNK_MASK = CHUNK_SIZE - 1
+
+DATABASES = ("answers", "details", "texts", "postings", "many", "equal", "passwords", "shapes", "meta")
+# Virtual size: an address range, not memory. 64 GiB holds some fifty million entries.
+MAP_SIZE = 64 << 30
+MAX_READERS = 1024
+
+# Kinds of postings, in key order.
+GRAM, WORD, WORD_START, PRESENT, SUBTREE, CHILDREN, AUDIENCE = range(7)
+
+# The attribute number of the union text; the others are numbered from 1 in order of their names.
+UNION = 0
+# Pseudo attributes of the equality pages.
+DN_KEY = 0xFFFF
+
+# Word starts of up to this many UTF-16 units have a posting of their own; longer ones are a range of words.
+WORD_START_MAX = 4
+# A longer word is cut: it only ranks.
+WORD_MAX = 48
+
+DIGEST_SIZE = 12
+ROW_SIZE = DIGEST_SIZE + 4
+# This id in a row says: the ids of that digest are in `many`.
+IN_MANY = 0xFFFFFFFF
+# A digest with more ids than this goes to `many`.
+LISTED_MAX = 64
+
+ID = struct.Struct(">I")
+POSTING = struct.Struct(">HBH")
+BUCKET = struct.Struct(">I")
+
+
+def digest(attribute: int, value: bytes) -> bytes:
+    """The identity of one attribute's value in the equality pages.
+
+    96 bits: with ten million stored values, a wrong match once in 10^21 look-ups.
+    """
+    return hashlib.blake2b(attribute.to_bytes(2, "big") + value, digest_size=DIGEST_SIZE).digest()
+
+
+def posting_key(chunk: int, kind: int, attribute: int, term: bytes) -> bytes:
+    return POSTING.pack(chunk, kind, attribute) + term
+
+
+def bucket_of(value_digest: bytes, bits: int) -> bytes:
+    """The key of the page in which a digest is listed, when pages are told apart by that many bits."""
+    return BUCKET.pack(int.from_bytes(value_digest[:4], "big") >> (32 - bits))

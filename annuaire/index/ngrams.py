@@ -1,0 +1,80 @@
+"""n-grams of 1, 2 and 3 UTF-16 units of folded texts, for the build (vectorised) and for a search part.
+
+A text is its values one after the other, each between a start mark and an end mark; segments (one an attribute,
+in the union text) are divided by a separator that no n-gram crosses. So `START + "du"` is a value prefix,
+`" du"` a word prefix inside a value, and a part of up to three units is answered exactly by one posting.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from annuaire.index import postings
+
+START = "\x02"
+END = "\x03"
+SEPARATOR = "\x00"
+
+# The attributes that clients always search together, in the order of their segments in the union text.
+UNION_ATTRIBUTES = ("cn", "mail", "givenname", "sn")
+
+# A longer value is indexed up to here, and what a search asks beyond is verified on the value itself.
+INDEXED_MAX = 4000
+GRAM = 3
+
+
+def text_of(values: Iterable[str]) -> str:
+    """The text of one attribute's folded values."""
+    return "".join([f"{START}{value[:INDEXED_MAX]}{END}" for value in dict.fromkeys(values)])
+
+
+def gram_keys(text: str) -> tuple[list[bytes], bool]:
+    """The posting terms of a search part (marks included) and whether they answer it exactly.
+
+    Six octets each: up to three big-endian UTF-16 units, right-aligned.
+    """
+    units = text.encode("utf-16-be")
+    if len(units) <= 2 * GRAM:
+        return [units.rjust(2 * GRAM, b"\0")], True
+    return list(dict.fromkeys(units[i : i + 2 * GRAM] for i in range(0, len(units) - 4, 2))), False
+
+
+def text_terms(text: str) -> set[bytes]:
+    """Every posting term of one text: what gram_postings indexes, for a single entry."""
+    terms: set[bytes] = set()
+    for segment in text.split(SEPARATOR):
+        for value in segment.split(END)[:-1]:
+            units = (value + END).encode("utf-16-be")
+            size = len(units)
+            for width in (2, 4, 6):
+                for i in range(0, size - width + 1, 2):
+                    terms.add(units[i : i + width].rjust(2 * GRAM, b"\0"))
+    terms.discard(START.encode("utf-16-be").rjust(6, b"\0"))
+    terms.discard(END.encode("utf-16-be").rjust(6, b"\0"))
+    return terms
+
+
+def gram_postings(texts: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
+    """(term, posting) of every n-gram of the texts, ascending; text i belongs to local id i.
+
+    One width at a time: at 65,536 texts each holds some 70 MB, and right-aligned terms stay in order.
+    """
+    joined = SEPARATOR.join(texts) + SEPARATOR
+    lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
+    units = np.frombuffer(joined.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+    if len(units) != len(joined):  # characters outside the BMP take two units
+        lengths = np.fromiter((len(t.encode("utf-16-le")) // 2 for t in texts), np.int64, count=len(texts))
+    owner = np.repeat(np.arange(len(texts), dtype=np.uint16), lengths + 1)
+    start, end = ord(START), ord(END)
+    whole = units > end
+    pair = (units[:-1] > 0) & (units[1:] > 0) & (units[:-1] != end) & (units[1:] != start)
+    triple = pair[:-1] & pair[1:]
+    for width, mask in ((1, whole), (2, pair), (3, triple)):
+        at = np.flatnonzero(mask)
+        codes = np.zeros(len(at), dtype=np.uint64)
+        for i in range(width):
+            codes |= units[at + i]
+            codes <<= np.uint64(16)
+        codes |= owner[at]
+        for term, posting in postings.runs(codes):
+            yield term.to_bytes(2 * GRAM, "big"), posting

@@ -1,0 +1,158 @@
+"""One part of the index, read: a base or the recent part. Knows keys and bytes, nothing of filters.
+
+Note [No read transaction outlives a turn of the reactor]: an open one keeps every page that a writer frees. A base
+is never written again, so it alone keeps its transaction; the recent part's is opened for a slice of work.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pyroaring import BitMap
+
+from annuaire.index import environments, layout, postings
+
+_IN_MANY = layout.IN_MANY.to_bytes(4, "little")
+
+
+class Part:
+    """Read access to one environment, through the transaction of the moment."""
+
+    def __init__(self, folder: Path, *, frozen: bool) -> None:
+        self.folder = folder
+        self.frozen = frozen
+        self._opened = environments.open_frozen(folder) if frozen else environments.open_shared(folder)
+        databases = self._opened.databases
+        self._answers = databases["answers"]
+        self._details = databases["details"]
+        self._texts = databases["texts"]
+        self._postings = databases["postings"]
+        self._many = databases["many"]
+        self._equal = databases["equal"]
+        self._passwords = databases["passwords"]
+        self._shapes = databases["shapes"]
+        self._meta = databases["meta"]
+        self.shapes: dict[int, tuple[str, ...]] = {}
+        self._transaction: Any = None
+        self._get: Any = None
+        self.count = 0
+        self.chunks = 0
+        self._bits = 1
+        self.begin()
+        if frozen:
+            self.load()
+
+    # -------------------------------------------------------------- the transaction
+
+    def begin(self) -> None:
+        """Open the transaction of this slice of work, unless one is open."""
+        if self._transaction is None:
+            self._transaction = self._opened.environment.begin()
+            self._get = self._transaction.get
+
+    def end(self) -> None:
+        """Let go of the transaction; a base keeps its own."""
+        if not self.frozen and self._transaction is not None:
+            self._transaction.abort()
+            self._transaction = self._get = None
+
+    def load(self) -> None:
+        """Read what was counted at the last write."""
+        self.count = int.from_bytes(self.meta(b"count") or b"", "little")
+        self.chunks = (self.count + layout.CHUNK_MASK) >> layout.CHUNK_BITS
+        self._bits = (self.meta(b"bits") or b"\x01")[0]
+
+    def close(self) -> None:
+        if self._transaction is not None:
+            self._transaction.abort()
+            self._transaction = self._get = None
+
+    # -------------------------------------------------------------- entries
+
+    def answers(self, ids: list[int]) -> list[bytes]:
+        """The ready answers of these ids, in their order; all of them exist."""
+        get, database, pack = self._get, self._answers, layout.ID.pack
+        return [get(pack(i), None, database) for i in ids]
+
+    def answer(self, identifier: int) -> bytes:
+        value: bytes = self._get(layout.ID.pack(identifier), None, self._answers)
+        return value
+
+    def details(self, identifier: int) -> bytes:
+        value: bytes = self._get(layout.ID.pack(identifier), None, self._details)
+        return value
+
+    def text(self, identifier: int) -> str:
+        value: bytes = self._get(layout.ID.pack(identifier), None, self._texts)
+        return value.decode()
+
+    def shape(self, number: int) -> tuple[str, ...]:
+        """The attribute descriptions of a shape, in order."""
+        shape = self.shapes.get(number)
+        if shape is None:
+            raw: bytes = self._get(layout.ID.pack(number), None, self._shapes)
+            shape = tuple(raw.decode().split("\n")) if raw else ()
+            if len(self.shapes) < 65536:
+                self.shapes[number] = shape
+        return shape
+
+    def passwords(self, dn_digest: bytes) -> bytes | None:
+        value: bytes | None = self._get(dn_digest, None, self._passwords)
+        return value
+
+    def meta(self, name: bytes) -> bytes | None:
+        value: bytes | None = self._get(name, None, self._meta)
+        return value
+
+    # -------------------------------------------------------------- sets
+
+    def posting(self, key: bytes) -> BitMap | None:
+        raw = self._get(key, None, self._postings)
+        return None if raw is None else postings.deserialize(raw)
+
+    def equal(self, value_digest: bytes) -> list[int] | None:
+        """The ids listed for a digest, ascending; None when they stand in `many`."""
+        page = self._get(layout.bucket_of(value_digest, self._bits), None, self._equal)
+        if page is None:
+            return []
+        ids = []
+        at = page.find(value_digest)
+        while at >= 0:
+            if at % layout.ROW_SIZE == 0:
+                raw = page[at + layout.DIGEST_SIZE : at + layout.ROW_SIZE]
+                if raw == _IN_MANY:
+                    return None
+                ids.append(int.from_bytes(raw, "little"))
+                at = page.find(value_digest, at + layout.ROW_SIZE)
+            else:  # the octets straddle two rows
+                at = page.find(value_digest, at + 1)
+        return ids
+
+    def many(self, value_digest: bytes, chunk: int) -> BitMap | None:
+        """The local ids of one chunk for a digest of which `equal` says None."""
+        raw = self._get(value_digest + chunk.to_bytes(2, "big"), None, self._many)
+        return None if raw is None else postings.deserialize(raw)
+
+    def words_from(self, chunk: int, start: bytes) -> BitMap:
+        """The union of the postings of every word that begins with these octets."""
+        prefix = layout.posting_key(chunk, layout.WORD, 0, start)
+        found = []
+        with self._transaction.cursor(self._postings) as cursor:
+            if cursor.set_range(prefix):
+                for key, raw in cursor:
+                    if not key.startswith(prefix):
+                        break
+                    found.append(postings.deserialize(raw))
+        return BitMap.union(*found) if found else BitMap()
+
+    def words_like(self, chunk: int, start: bytes) -> list[tuple[bytes, bytes]]:
+        """(word, posting) of every word that begins with these octets."""
+        prefix = layout.posting_key(chunk, layout.WORD, 0, start)
+        cut = layout.POSTING.size
+        found = []
+        with self._transaction.cursor(self._postings) as cursor:
+            if cursor.set_range(prefix):
+                for key, raw in cursor:
+                    if not key.startswith(prefix):
+                        break
+                    found.append((key[cut:], raw))
+        return found

@@ -1,0 +1,67 @@
+"""Sets of local ids (0..65535) as roaring bitmaps in the portable serialized format.
+
+https://github.com/RoaringBitmap/RoaringFormatSpec : one chunk is exactly one container, so the bulk build writes
+the octets itself, without making a bitmap object for each of its millions of runs.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from annuaire.index import layout
+
+EMPTY = BitMap()
+# "No run container", one container, key 0, cardinality - 1, offset of the data.
+_HEADER = struct.Struct("<IIHHI")
+_COOKIE = 12346
+_ARRAY_MAX = 4096
+
+Ids = NDArray[np.uint16]
+
+
+def serialize_sorted(ids: Ids) -> bytes:
+    """The serialized form of ascending, distinct local ids."""
+    count = len(ids)
+    if count == layout.CHUNK_SIZE or (count > 1 and int(ids[-1]) - int(ids[0]) + 1 == count):
+        return serialize(BitMap(range(int(ids[0]), int(ids[-1]) + 1)))
+    header = _HEADER.pack(_COOKIE, 1, 0, count - 1, _HEADER.size)
+    if count <= _ARRAY_MAX:
+        return header + ids.tobytes()
+    bits = np.zeros(layout.CHUNK_SIZE, dtype=np.uint8)
+    bits[ids] = 1
+    return header + np.packbits(bits, bitorder="little").tobytes()
+
+
+def serialize(ids: BitMap) -> bytes:
+    ids.run_optimize()
+    return bytes(ids.serialize())
+
+
+deserialize = BitMap.deserialize
+
+
+def runs(codes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
+    """From codes (term << 16 | local id, any order, repeats allowed) to each term and its posting, ascending.
+
+    Sorts in place.
+    """
+    if not len(codes):
+        return
+    codes.sort()
+    fresh = np.empty(len(codes), dtype=bool)
+    fresh[0] = True
+    np.not_equal(codes[1:], codes[:-1], out=fresh[1:])
+    codes = codes[fresh]
+    terms = codes >> np.uint64(layout.CHUNK_BITS)
+    ids = codes.astype(np.uint16)
+    starts = np.flatnonzero(np.concatenate(([True], terms[1:] != terms[:-1])))
+    ends = np.append(starts[1:], len(codes))
+    pack, size = _HEADER.pack, _HEADER.size
+    for term, start, end in zip(terms[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
+        if end - start < 64:  # almost all of them: no look for a run, the array is smaller
+            yield term, pack(_COOKIE, 1, 0, end - start - 1, size) + ids[start:end].tobytes()
+        else:
+            yield term, serialize_sorted(ids[start:end])

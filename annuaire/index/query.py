@@ -1,0 +1,145 @@
+"""A search prepared: its base found, its filter compiled, its limits chosen, for one audience and one moment."""
+
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed
+from annuaire.index import layout
+from annuaire.index.compile import Compiler, Plan
+from annuaire.index.gather import Hit, Universe
+from annuaire.index.prepare import ancestors
+from annuaire.index.reader import Snapshot
+from annuaire.index.sight import Sight
+from annuaire.ldap import dn, messages
+from annuaire.ldap.messages import SearchRequest
+from annuaire.ldap.schema import Schema
+
+# Resolved bases and universes kept for one state of the index.
+KNOWN_MAX = 4096
+
+
+class Target(NamedTuple):
+    """The base of a search, as the audience sees it."""
+
+    key: bytes
+    digest: bytes
+    hits: tuple[Hit, ...]  # the base entry; none: it does not exist for this audience
+
+
+class SizeLimits(NamedTuple):
+    """The server's own limits on entries returned, 0 for none (`[limits] size`)."""
+
+    by_audience: dict[Audience, int]
+    substrings: dict[Audience, int]  # for filters with a substrings assertion, where it differs
+
+
+class Query(NamedTuple):
+    """What a SearchRequest means now."""
+
+    target: Target
+    plan: Plan
+    sights: list[tuple[Sight, Universe]]
+    limit: int  # 0: none
+
+
+def resolve(snapshot: Snapshot, key: bytes, audience: int) -> Target:
+    """The entry of that DN key, if the audience sees it."""
+    known = snapshot.known.get((key, audience))
+    if known is None:
+        digest = layout.digest(layout.DN_KEY, key)
+        hits = tuple(
+            (sight, identifier)
+            for sight in snapshot.sights
+            for identifier in sight.part.equal(digest) or ()
+            if sight.sees(audience, identifier)
+        )
+        known = Target(key, digest, hits)
+        _remember(snapshot, (key, audience), known)
+    assert isinstance(known, Target)
+    return known
+
+
+def matched(snapshot: Snapshot, key: bytes, audience: int) -> Target | None:
+    """The nearest entry above that the audience sees (matchedDN, RFC 4511 §4.1.9)."""
+    for above in ancestors(key):
+        target = resolve(snapshot, above, audience)
+        if target.hits:
+            return target
+    return None
+
+
+def universes(snapshot: Snapshot, target: Target, scope: int, audience: int) -> list[tuple[Sight, Universe]]:
+    """Everything that the audience sees in a scope, the starting set of every operation."""
+    wanted = (target.key, scope, audience)
+    known = snapshot.known.get(wanted)
+    if known is None:
+        kind = layout.CHILDREN if scope == messages.ONE_LEVEL else layout.SUBTREE
+        known = []
+        for sight in snapshot.sights:
+            universe: Universe = {}
+            if scope != messages.BASE:
+                universe = dict(sight.universe(audience, target.digest, kind))
+            if scope != messages.ONE_LEVEL:
+                for owner, identifier in target.hits:
+                    if owner is sight:
+                        chunk = identifier >> layout.CHUNK_BITS
+                        one = BitMap([identifier & layout.CHUNK_MASK])
+                        universe[chunk] = universe[chunk] | one if chunk in universe else one
+            known.append((sight, dict(sorted(universe.items()))))
+        _remember(snapshot, wanted, known)
+    return known  # type: ignore[return-value]
+
+
+def _remember(snapshot: Snapshot, name: object, value: object) -> None:
+    if len(snapshot.known) >= KNOWN_MAX:
+        snapshot.known.clear()
+    snapshot.known[name] = value
+
+
+class Bases:
+    """Turns the base of a request into a DN key; clients send the same few for ever."""
+
+    def __init__(self, schema: Schema, suffix: bytes) -> None:
+        self._schema = schema
+        self._suffix = suffix
+        self._keys: dict[bytes, bytes] = {}
+
+    def key(self, base: bytes) -> bytes:
+        """The key of a base as sent. Malformed: not a DN."""
+        key = self._keys.get(base)
+        if key is None:
+            try:
+                text = base.decode()
+            except UnicodeDecodeError:
+                raise Malformed("the base is not UTF-8") from None
+            # Note [An empty base means the suffix]: what macOS asks, and what a browser asks before it knows.
+            key = dn.key(dn.parse(text), self._schema) or self._suffix
+            if len(self._keys) < KNOWN_MAX and len(base) < 1024:
+                self._keys[base] = key
+        return key
+
+
+def limit_of(limits: SizeLimits, audience: Audience, asked: int, plan: Plan) -> int:
+    """The entries that may be returned, 0 for any number.
+
+    Note [A cut never reaches an exact filter]: Postfix takes sizeLimitExceeded for a failure of the table.
+    """
+    if plan.exact:
+        return asked
+    own = limits.by_audience.get(audience, 0)
+    if plan.substrings:
+        own = limits.substrings.get(audience, own)
+    return min(asked, own) if asked and own else asked or own
+
+
+def prepare(
+    snapshot: Snapshot, request: SearchRequest, key: bytes, audience: Audience, compiler: Compiler, limits: SizeLimits
+) -> Query:
+    """The query of a request whose base has that key."""
+    target = resolve(snapshot, key, audience)
+    plan = compiler.plan(request.filter)
+    limit = limit_of(limits, audience, request.size_limit, plan)
+    sights = universes(snapshot, target, request.scope, audience) if target.hits else []
+    return Query(target, plan, sights, limit)

@@ -1,0 +1,123 @@
+"""The index as a worker reads it: one look at it per request, reopened when it moved."""
+
+import mmap
+from dataclasses import dataclass, field
+
+from pyroaring import BitMap
+
+from annuaire.errors import Unavailable
+from annuaire.index import folder, layout, postings
+from annuaire.index.folder import IndexFolder
+from annuaire.index.part import Part
+from annuaire.index.prepare import Numbering
+from annuaire.index.sight import Sight
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The index at one moment: a base and, when something was written since, a recent part.
+
+    `known` remembers what requests ask again and again; it goes when the index moves.
+    """
+
+    number: int
+    base: Sight
+    recent: Sight | None
+    change: int
+    known: dict[object, object] = field(default_factory=dict)
+
+    @property
+    def sights(self) -> list[Sight]:
+        return [self.base] if self.recent is None else [self.base, self.recent]
+
+    def begin(self) -> None:
+        """Before a slice of work."""
+        if self.recent is not None:
+            self.recent.part.begin()
+
+    def end(self) -> None:
+        """After a slice of work: no read transaction outlives a turn of the reactor."""
+        if self.recent is not None:
+            self.recent.part.end()
+
+
+class Reader:
+    """Opens the current build and follows its moves."""
+
+    def __init__(self, path: IndexFolder, numbering: Numbering) -> None:
+        self._folder = path
+        self._numbering = numbering
+        self._beacon: mmap.mmap | None = None
+        self._seen = b""
+        self._number: int | None = None
+        self._base: Part | None = None
+        self._recent: Part | None = None
+        self._snapshot: Snapshot | None = None
+
+    def snapshot(self) -> Snapshot:
+        """The index now, ready for a slice of work. Unavailable: there is none yet."""
+        beacon = self._beacon
+        if beacon is not None and beacon[:] == self._seen and self._snapshot is not None:
+            if self._snapshot.recent is not None:
+                self._snapshot.recent.part.begin()
+            return self._snapshot
+        return self._look()
+
+    def _look(self) -> Snapshot:
+        if self._beacon is None:
+            if not self._folder.path.exists():
+                raise Unavailable("the index is not ready")
+            self._beacon = self._folder.beacon()
+        self._seen = self._beacon[:]
+        number = self._folder.current()
+        if number is None:
+            raise Unavailable("the index is not ready")
+        if number != self._number or self._base is None:
+            self._open(number)
+        assert self._base is not None
+        gone, recent, change = BitMap(), None, self._manifest.change
+        if self._recent is None and self._folder.recent(number).exists():
+            self._recent = Part(self._folder.recent(number), frozen=False)
+        if self._recent is not None:
+            self._recent.end()
+            self._recent.begin()
+            self._recent.shapes.clear()
+            self._recent.load()
+            raw = self._recent.meta(b"change")
+            if raw is not None:
+                change = int.from_bytes(raw, "little")
+                gone = _set(self._recent.meta(b"gone-base"))
+                recent = Sight(self._recent, _set(self._recent.meta(b"gone-recent")))
+        base = None if self._snapshot is None else self._snapshot.base
+        if base is None or base.part is not self._base or gone or base.gone:
+            base = Sight(self._base, gone)
+        together = [base] if recent is None else [base, recent]
+        for sight in together:
+            sight.together = together
+        self._snapshot = Snapshot(number, base, recent, change)
+        return self._snapshot
+
+    def _open(self, number: int) -> None:
+        manifest = self._folder.manifest(number)
+        if manifest is None or manifest.schema != schema_digest(self._numbering):
+            raise Unavailable("the index is not ready", f"build {number} cannot be used")
+        # The former parts stay open for the streams that still read them; they close when nobody does.
+        self._base, self._recent = Part(self._folder.build(number) / "base", frozen=True), None
+        self._manifest: folder.Manifest = manifest
+        self._number = number
+        self._snapshot = None
+
+    def close(self) -> None:
+        for part in (self._base, self._recent):
+            if part is not None:
+                part.close()
+        self._base = self._recent = self._snapshot = None
+
+
+def _set(raw: bytes | None) -> BitMap:
+    return BitMap() if raw is None else postings.deserialize(raw)
+
+
+def schema_digest(numbering: Numbering) -> str:
+    """What a build depends on beside the entries: another attribute numbering means another index."""
+    return layout.digest(0, "\n".join(numbering.names).encode()).hex()

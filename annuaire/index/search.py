@@ -1,0 +1,529 @@
+"""The directory that sessions ask: every answer is read here, from the index alone (see `ldap.directory`).
+
+    -> SearchRequest, its audience, its controls
+    <- SearchResultEntry…, SearchResultDone
+
+Security: each operation starts from the set that the audience may see (Note [Who asks decides what exists]);
+nothing that is computed outside of it reaches an answer.
+Timing class: the same code runs for a hidden entry and an absent one; both are simply not in the set.
+"""
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from typing import NamedTuple, TypeVar
+
+from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed
+from annuaire.index import entry as entries
+from annuaire.index import folding, gather, layout, plan, query
+from annuaire.index.answering import Answerer
+from annuaire.index.candidate import Candidate
+from annuaire.index.compile import Compiler
+from annuaire.index.cookies import Place, Seal
+from annuaire.index.gather import PAUSE, Clock, Hit
+from annuaire.index.prepare import Numbering
+from annuaire.index.query import Query, SizeLimits
+from annuaire.index.reader import Reader, Snapshot
+from annuaire.ldap import ber, controls, dn, messages, responses
+from annuaire.ldap.controls import PagedResults, SortKey
+from annuaire.ldap.directory import Account, Answer, Found
+from annuaire.ldap.messages import Control, Message, SearchRequest
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import Schema
+from annuaire.ldap.selection import Selection
+
+# An answer longer than this is streamed as the client reads it.
+STREAMED_AT = 256 * 1024
+# Octets of one chunk of a stream, and entries encoded at once.
+CHUNK_OCTETS = 64 * 1024
+ENCODED_AT_ONCE = 64
+
+T = TypeVar("T")
+Pieces = Generator[list[bytes] | None, None, None]
+
+
+class TooLate(Exception):
+    """The time limit passed while nothing was sent yet."""
+
+
+class Settings(NamedTuple):
+    """What the operator chooses."""
+
+    suffix: str
+    size: SizeLimits
+    time_limit: float  # seconds, 0 for none
+    accounts: Audience = Audience.APICRYPT  # the audience of a user bound as their own entry
+
+
+class Directory:
+    """The index behind `annuaire.ldap.directory.Directory`."""
+
+    def __init__(self, reader: Reader, numbering: Numbering, settings: Settings, cookie_key: bytes) -> None:
+        self._reader = reader
+        self._numbering = numbering
+        self._schema: Schema = numbering.schema
+        self._settings = settings
+        self._compiler = Compiler(numbering)
+        self._seal = Seal(cookie_key)
+        self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
+        self._bases = query.Bases(self._schema, self._suffix)
+
+    # -------------------------------------------------------------- search
+
+    def search(self, message: Message, audience: Audience, now: float) -> Answer:
+        """The answer to a SearchRequest; Unavailable when there is no index yet."""
+        snapshot = self._reader.snapshot()
+        run = self._run(message, audience, now, snapshot)
+        pieces: list[bytes] = []
+        try:
+            for some in run:
+                if some is None:
+                    return self._stream(run, pieces, snapshot)
+                pieces += some
+                if len(pieces) > 3 * ENCODED_AT_ONCE and sum(map(len, pieces)) > STREAMED_AT:
+                    return self._stream(run, pieces, snapshot)
+            return b"".join(pieces)
+        finally:
+            snapshot.end()
+
+    def _stream(self, run: Pieces, pieces: list[bytes], snapshot: Snapshot) -> Iterator[bytes]:
+        """The rest of an answer: b"" ends a slice of work that found nothing to send yet."""
+        yield b"".join(pieces)
+        while True:
+            pieces, size = [], 0
+            snapshot.begin()
+            try:
+                for some in run:
+                    if some is None:
+                        break
+                    pieces += some
+                    size += sum(map(len, some))
+                    if size >= CHUNK_OCTETS:
+                        break
+                else:
+                    yield b"".join(pieces)
+                    return
+            finally:
+                snapshot.end()
+            yield b"".join(pieces)
+
+    def _run(self, message: Message, audience: Audience, now: float, snapshot: Snapshot) -> Pieces:
+        request = message.operation
+        assert isinstance(request, SearchRequest)
+        number = message.message_id
+        try:
+            key = self._bases.key(request.base)
+        except Malformed as error:
+            yield [_done(number, ResultCode.invalidDNSyntax, text=error.public)]
+            return
+        try:
+            page, keys, sort_critical = _controls(message.controls)
+        except Malformed as error:
+            yield [_done(number, ResultCode.protocolError, text=error.public)]
+            return
+        prepared = query.prepare(snapshot, request, key, audience, self._compiler, self._settings.size)
+        if not prepared.target.hits:
+            yield [self._absent(number, snapshot, key, audience)]
+            return
+        answerer = self._answerer(snapshot, request)
+        output = _Output(ber.integer(number), answerer, audience, self._deadline(request, now))
+        response: list[Control] = []
+        try:
+            if keys is None and page is None:
+                if prepared.limit:
+                    yield from self._best(prepared, output)
+                else:
+                    yield from self._in_order(prepared, output)
+            else:
+                yield from self._controlled(message, prepared, output, page, keys, sort_critical, response)
+        except TooLate:
+            pass
+        yield [_done(number, output.code, text=output.text, response=response)]
+
+    def _controlled(
+        self,
+        message: Message,
+        prepared: Query,
+        output: "_Output",
+        page: PagedResults | None,
+        keys: tuple[SortKey, ...] | None,
+        sort_critical: bool,
+        response: list[Control],
+    ) -> Pieces:
+        """Sorted, paged, or both: the whole visible set is sorted, then cut in pages."""
+        request = message.operation
+        assert isinstance(request, SearchRequest)
+        order = None
+        if keys is not None:
+            order, sorted_code, attribute = self._order(keys)
+            response.append(controls.sort_response(sorted_code, attribute))
+            if order is None and sort_critical:
+                output.refuse(ResultCode.unavailableCriticalExtension, "this sort is not possible")
+                return
+        if order is not None and order.natural:
+            order = None  # the order in which entries are numbered
+        if page is None and order is None:
+            yield from self._first(prepared, output)
+        elif page is None:
+            yield from self._sorted(prepared, order, output, 0, prepared.limit or None)
+        else:
+            search = _identity(request, prepared.target.key, keys, output.audience)
+            place = Place(0, 0, b"", bytes(16))
+            if page.cookie:
+                found = self._seal.open(search, page.cookie)
+                if found is None:
+                    output.refuse(ResultCode.unwillingToPerform, "this page cookie is not for this search")
+                    return
+                place = found
+            cookie = yield from self._page(prepared, order, output, page, place, search)
+            response.append(controls.paged_results(0, cookie))
+
+    def _deadline(self, request: SearchRequest, now: float) -> float:
+        limits = [float(x) for x in (request.time_limit, self._settings.time_limit) if x]
+        return now + min(limits) if limits else float("inf")
+
+    def _answerer(self, snapshot: Snapshot, request: SearchRequest) -> Answerer:
+        wanted = (request.attributes, request.types_only)
+        answerer = snapshot.known.get(wanted)
+        if answerer is None:
+            answerer = Answerer(Selection.of(request.attributes, self._schema), request.types_only)
+            if len(snapshot.known) < query.KNOWN_MAX:
+                snapshot.known[wanted] = answerer
+        assert isinstance(answerer, Answerer)
+        return answerer
+
+    def _absent(self, number: int, snapshot: Snapshot, key: bytes, audience: Audience) -> bytes:
+        above = query.matched(snapshot, key, audience)
+        return _done(number, ResultCode.noSuchObject, matched=b"" if above is None else _name(above.hits[0]))
+
+    # -------------------------------------------------------------- the ways to answer
+
+    def _best(self, prepared: Query, output: "_Output") -> Pieces:
+        """Note [Best first]: when a limit cuts, the entries returned are the best ones."""
+        clock = Clock()
+        gathering = gather.ranked(prepared.plan, prepared.sights, prepared.limit, self._numbering, clock)
+        hits, more = yield from output.watched(gathering)
+        if more:
+            output.code = ResultCode.sizeLimitExceeded
+        yield output.encode(hits)
+
+    def _in_order(self, prepared: Query, output: "_Output") -> Pieces:
+        clock = Clock()
+        gathering = gather.ordered(prepared.plan, prepared.sights, None, self._numbering, clock)
+        hits = yield from output.watched(gathering)
+        yield from output.emit(hits, clock)
+
+    def _first(self, prepared: Query, output: "_Output") -> Pieces:
+        """The first entries in (cn, DN) order, as many as the limit lets through."""
+        clock = Clock()
+        gathering = gather.ordered(prepared.plan, prepared.sights, None, self._numbering, clock)
+        hits = yield from output.watched(gathering)
+        if not prepared.limit:
+            yield from output.emit(hits, clock)
+            return
+        taken = yield from output.take(hits, prepared.limit + 1, clock)
+        if len(taken) > prepared.limit:
+            output.code = ResultCode.sizeLimitExceeded
+        yield output.encode(taken[: prepared.limit])
+
+    def _sorted(
+        self, prepared: Query, order: "_Order", output: "_Output", offset: int, count: int | None
+    ) -> Generator[list[bytes] | None, None, int]:
+        """Send sorted entries from an offset; how many there are in all."""
+        clock = Clock()
+        hits = yield from output.watched(
+            gather.everything(prepared.plan, prepared.sights, self._numbering, clock)
+        )
+        hits = yield from order.sort(hits, self._numbering, clock)
+        chosen = hits[offset : None if count is None else offset + count]
+        if prepared.limit and len(hits) > prepared.limit and offset + len(chosen) >= prepared.limit:
+            output.code = ResultCode.sizeLimitExceeded
+        yield from output.emit(iter(chosen), clock)
+        return len(hits)
+
+    def _page(
+        self,
+        prepared: Query,
+        order: "_Order | None",
+        output: "_Output",
+        page: PagedResults,
+        place: Place,
+        search: bytes,
+    ) -> Generator[list[bytes] | None, None, bytes]:
+        """Send one page; the cookie of the next, empty after the last."""
+        if page.size == 0:  # RFC 2696 §3: the client abandons the rest
+            return b""
+        size = page.size
+        if prepared.limit:
+            size = min(size, prepared.limit - place.sent)
+            if size <= 0:
+                output.code = ResultCode.sizeLimitExceeded
+                return b""
+        if order is not None:
+            total = yield from self._sorted(prepared._replace(limit=0), order, output, place.offset, size)
+            after = place.offset + size
+            if output.code != ResultCode.success or after >= total:
+                return b""
+            if prepared.limit and place.sent + size >= prepared.limit:
+                output.code = ResultCode.sizeLimitExceeded
+                return b""
+            return self._seal.seal(search, Place(place.sent + size, after, b"", bytes(16)))
+        clock = Clock()
+        start = self._start(prepared, place)
+        gathering = gather.ordered(prepared.plan, prepared.sights, start, self._numbering, clock)
+        hits = yield from output.watched(gathering)
+        taken = yield from output.take(hits, size + 1, clock)
+        yield from output.emit(iter(taken[:size]), clock)
+        if len(taken) <= size:
+            return b""
+        if prepared.limit and place.sent + size >= prepared.limit:
+            output.code = ResultCode.sizeLimitExceeded
+            return b""
+        sight, identifier = taken[size - 1]
+        details = sight.part.details(identifier)
+        here = Place(place.sent + size, 0, entries.sort_key_of(details), entries.uuid_of(details))
+        return self._seal.seal(search, here)
+
+    def _start(self, prepared: Query, place: Place) -> bytes | None:
+        """The whole sort key after which a page begins."""
+        if not place.sent:
+            return None
+        number = self._numbering.number.get("entryuuid", 0)
+        uuid = place.uuid.hex()
+        text = f"{uuid[:8]}-{uuid[8:12]}-{uuid[12:16]}-{uuid[16:20]}-{uuid[20:]}"
+        fold = folding.equality(self._schema.attribute("entryUUID"))  # type: ignore[arg-type]
+        folded = None if fold is None else fold(text.encode())
+        if folded is not None:
+            digest = layout.digest(number, folded.encode())
+            for sight, _ in prepared.sights:
+                for identifier in sight.part.equal(digest) or ():
+                    key = entries.sort_key_of(sight.part.details(identifier))
+                    if key.startswith(place.key):
+                        return key
+        return place.key  # it was deleted or renamed meanwhile: go on at its place
+
+    def _order(self, keys: tuple[SortKey, ...]) -> tuple["_Order | None", int, str | None]:
+        """How to sort, or why not (RFC 2891 §1.2: code and attribute of the response control)."""
+        folds: list[tuple[plan.Operand, folding.Fold, bool]] = []
+        for key in keys:
+            attribute = self._schema.attribute(key.attribute)
+            if attribute is None:
+                return None, ResultCode.noSuchAttribute, key.attribute
+            fold = folding.ordering(attribute, self._schema.rules)
+            if key.rule is not None and self._schema.rule(key.rule) is None:
+                return None, ResultCode.inappropriateMatching, key.attribute
+            if fold is None:
+                return None, ResultCode.inappropriateMatching, key.attribute
+            operand = plan.Operand([attribute], [self._numbering.of(attribute)], frozenset())
+            folds.append((operand, fold, key.reverse))
+        natural = len(folds) == 1 and folds[0][0].names == {"cn"} and not folds[0][2]
+        return _Order(folds, natural), ResultCode.success, None
+
+    # -------------------------------------------------------------- the other questions
+
+    def entry(self, key: bytes, audience: Audience) -> Found | None:
+        """The entry with that `dn.key`; None when it is absent or hidden, which are the same."""
+        snapshot = self._reader.snapshot()
+        try:
+            target = query.resolve(snapshot, key, audience)
+            return _found(target.hits[0]) if target.hits else None
+        finally:
+            snapshot.end()
+
+    def matched(self, key: bytes, audience: Audience) -> str:
+        """The DN of the nearest superior that the audience sees, or ""."""
+        snapshot = self._reader.snapshot()
+        try:
+            above = query.matched(snapshot, key, audience)
+            return "" if above is None else _name(above.hits[0]).decode()
+        finally:
+            snapshot.end()
+
+    def account(self, name: str) -> Account | None:
+        """Whom a bind name stands for: a DN, or the address of an APICRYPT user."""
+        snapshot = self._reader.snapshot()
+        try:
+            digests = [layout.digest(layout.DN_KEY, self._bases.key(name.encode()))] if "=" in name else []
+            mail = self._schema.attribute("mail")
+            if not digests and mail is not None:
+                digests = [layout.digest(self._numbering.of(mail), folding.fold_case(name).encode())]
+            for digest in digests:
+                for sight in snapshot.sights:
+                    for identifier in sight.part.equal(digest) or ():
+                        if sight.sees(Audience.ADMIN, identifier):
+                            return self._account((sight, identifier))
+            return None
+        except Malformed:
+            return None
+        finally:
+            snapshot.end()
+
+    def _account(self, hit: Hit) -> Account | None:
+        sight, identifier = hit
+        digest = layout.digest(layout.DN_KEY, entries.key_of(sight.part.details(identifier)))
+        raw = sight.part.passwords(digest)
+        if raw is None:
+            return None
+        hashes = [value for values in ber.decode_attributes(raw).values() for value in values]
+        return Account(_name(hit).decode(), self._settings.accounts, tuple(hashes))
+
+
+class _Order:
+    """A sort by one or several keys."""
+
+    def __init__(self, folds: list[tuple[plan.Operand, folding.Fold, bool]], natural: bool) -> None:
+        self._folds = folds
+        self.natural = natural
+
+    def sort(
+        self, hits: list[Hit], numbering: Numbering, clock: Clock
+    ) -> Generator[None, None, list[Hit]]:
+        """RFC 2891 §2.2: the least of several values counts, an absent one is larger than any; ties in (cn, DN)."""
+        keyed: list[tuple[list[tuple[bool, str]], bytes, Hit]] = []
+        for sight, identifier in hits:
+            candidate = Candidate(sight.part, identifier, numbering)
+            row: list[tuple[bool, str]] = []
+            for operand, fold, _ in self._folds:
+                folded = [text for _, value in operand.values(candidate) if (text := fold(value)) is not None]
+                row.append((False, min(folded)) if folded else (True, ""))
+            keyed.append((row, gather.order_key((sight, identifier)), (sight, identifier)))
+            if not len(keyed) % gather.VERIFIED_AT_ONCE and clock.over():
+                yield None
+                clock.restart()
+        keyed.sort(key=lambda item: item[1])
+        for i in range(len(self._folds) - 1, -1, -1):
+            keyed.sort(key=lambda item: item[0][i], reverse=self._folds[i][2])  # noqa: B023 used at once
+        return [hit for _, _, hit in keyed]
+
+
+class _Output:
+    """What one search sends, and how it ends."""
+
+    __slots__ = ("_answerer", "_deadline", "_number", "audience", "code", "text")
+
+    def __init__(self, number: bytes, answerer: Answerer, audience: Audience, deadline: float) -> None:
+        self._number = number
+        self._answerer = answerer
+        self.audience = audience
+        self._deadline = deadline
+        self.code = ResultCode.success
+        self.text = ""
+
+    def refuse(self, code: ResultCode, text: str) -> None:
+        """End the search so."""
+        self.code, self.text = code, text
+
+    def late(self) -> bool:
+        """Whether the time limit has passed; then that is how the search ends."""
+        if time.monotonic() > self._deadline:
+            self.code = ResultCode.timeLimitExceeded
+            return True
+        return False
+
+    def watched(self, gathering: Generator[None, None, T]) -> Generator[None, None, T]:
+        """Gather, slice by slice; TooLate at the time limit."""
+        while True:
+            try:
+                next(gathering)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            yield None
+            if self.late():
+                raise TooLate
+
+    def take(self, hits: Iterator[Hit], count: int, clock: Clock) -> Generator[None, None, list[Hit]]:
+        """The first hits."""
+        taken: list[Hit] = []
+        for hit in hits:
+            if hit is PAUSE:
+                yield None
+                clock.restart()
+                if self.late():
+                    raise TooLate
+                continue
+            taken.append(hit)
+            if len(taken) == count:
+                break
+        return taken
+
+    def encode(self, hits: list[Hit]) -> list[bytes]:
+        """The pieces of the messages of these entries."""
+        pieces: list[bytes] = []
+        at = 0
+        while at < len(hits):
+            sight = hits[at][0]
+            end = at
+            while end < len(hits) and hits[end][0] is sight:
+                end += 1
+            ids = [identifier for _, identifier in hits[at:end]]
+            pieces += self._answerer.messages(self._number, sight, ids, self.audience)
+            at = end
+        return pieces
+
+    def emit(self, hits: Iterator[Hit], clock: Clock) -> Pieces:
+        """Encode and send, a few at a time."""
+        waiting: list[Hit] = []
+        for hit in hits:
+            if hit is PAUSE:
+                if waiting:
+                    yield self.encode(waiting)
+                    waiting = []
+                yield None
+                clock.restart()
+                if self.late():
+                    return
+                continue
+            waiting.append(hit)
+            if len(waiting) == ENCODED_AT_ONCE:
+                yield self.encode(waiting)
+                waiting = []
+                if clock.over():
+                    yield None
+                    clock.restart()
+                    if self.late():
+                        return
+        if waiting:
+            yield self.encode(waiting)
+
+
+def _controls(sent: tuple[Control, ...]) -> tuple[PagedResults | None, tuple[SortKey, ...] | None, bool]:
+    page, keys, critical = None, None, False
+    for control in sent:
+        if control.oid == controls.PAGED_RESULTS:
+            page = controls.decode_paged_results(control.value)
+        elif control.oid == controls.SORT_REQUEST:
+            keys, critical = controls.decode_sort_request(control.value), control.critical
+    return page, keys, critical
+
+
+def _done(
+    number: int, code: int, *, matched: bytes = b"", text: str = "", response: list[Control] | None = None
+) -> bytes:
+    encoded = controls.encode_controls(response) if response else b""
+    return responses.result(number, responses.SEARCH_DONE, code, matched, text, controls=encoded)
+
+
+def _identity(
+    request: SearchRequest, key: bytes, keys: tuple[SortKey, ...] | None, audience: Audience
+) -> bytes:
+    """What tells this paged search from another: all of it but the page size."""
+    whole = repr((key, request.scope, request.filter, request.size_limit, keys, int(audience)))
+    return hashlib.blake2b(whole.encode("utf-8", "backslashreplace"), digest_size=16).digest()
+
+
+def _name(hit: Hit) -> bytes:
+    sight, identifier = hit
+    answer = sight.part.answer(identifier)
+    _, start, _ = ber.read(answer, 0, len(answer))
+    _, start, end = ber.read(answer, start, len(answer))
+    return answer[start:end]
+
+
+def _found(hit: Hit) -> Found:
+    sight, identifier = hit
+    details = entries.decode_details(sight.part.details(identifier))
+    answer = sight.part.answer(identifier)
+    attributes = ber.decode_attributes(answer[details.offsets[0] :])
+    return Found(_name(hit).decode(), attributes, ber.decode_attributes(details.operational))

@@ -1,0 +1,171 @@
+"""Writes to the recent part: entries written since the base, and which entries no longer count.
+
+An entry written again takes a new id and its former one joins the *gone* set of its part: postings only grow, ids
+are never reused, and a new base is built before there are many.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import lmdb
+from pyroaring import BitMap
+
+from annuaire.domain.audience import Audience
+from annuaire.index import environments, layout, ngrams, postings
+from annuaire.index import entry as entries
+from annuaire.index.entry import IndexEntry
+from annuaire.index.part import Part
+from annuaire.index.prepare import Numbering, Prepared, prepare
+
+# Pages of the recent part: few rows each, since every write copies one per value.
+BUCKET_BITS = 12
+
+
+class RecentWriter:
+    """One transaction on the recent part of a build; the caller holds the index's lock."""
+
+    def __init__(self, base: Part, folder: Path, numbering: Numbering) -> None:
+        self._base = base
+        self._numbering = numbering
+        self._opened = environments.open_shared(folder)
+        self._environment, self._databases = self._opened.environment, self._opened.databases
+
+    def change(self) -> int | None:
+        """The last change that this part contains."""
+        with self._environment.begin() as transaction:
+            raw = transaction.get(b"change", db=self._databases["meta"])
+            return None if raw is None else int.from_bytes(raw, "little")
+
+    def count(self) -> int:
+        """How many entries were written to it."""
+        with self._environment.begin() as transaction:
+            return int.from_bytes(transaction.get(b"count", db=self._databases["meta"]) or b"", "little")
+
+    def apply(self, gone: Iterable[bytes], written: Iterable[IndexEntry], change: int) -> None:
+        """Forget the entries of these DN keys, take these instead, and say up to which change that goes.
+
+        The keys of what is written are forgotten first.
+        """
+        with self._environment.begin(write=True) as transaction:
+            _Writing(self._base, self._numbering, transaction, self._databases).run(
+                gone, [prepare(entry, self._numbering) for entry in written], change
+            )
+
+
+class _Writing:
+    """The work of one transaction."""
+
+    def __init__(
+        self, base: Part, numbering: Numbering, transaction: lmdb.Transaction, databases: dict[str, Any]
+    ) -> None:
+        self._base = base
+        self._numbering = numbering
+        self._transaction = transaction
+        self._databases = databases
+        self._count = int.from_bytes(self._get("meta", b"count") or b"", "little")
+        self._gone_base = self._set(b"gone-base")
+        self._gone_recent = self._set(b"gone-recent")
+        self._sets: dict[tuple[str, bytes], BitMap] = {}
+        self._rows: dict[bytes, bytearray] = {}
+
+    def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
+        for key in gone:
+            self._forget(key)
+        for prepared in written:
+            self._forget(prepared.key)
+        for prepared in written:
+            self._add(prepared)
+        for (database, key), found in self._sets.items():
+            self._put(database, key, postings.serialize(found))
+        for bucket, page in self._rows.items():
+            self._put("equal", bucket, bytes(page))
+        self._put("meta", b"count", self._count.to_bytes(4, "little"))
+        self._put("meta", b"bits", bytes([BUCKET_BITS]))
+        self._put("meta", b"gone-base", postings.serialize(self._gone_base))
+        self._put("meta", b"gone-recent", postings.serialize(self._gone_recent))
+        self._put("meta", b"change", change.to_bytes(8, "little"))
+
+    def _forget(self, key: bytes) -> None:
+        digest = layout.digest(layout.DN_KEY, key)
+        self._gone_base.update(self._base.equal(digest) or ())
+        self._gone_recent.update(self._listed(digest))
+        self._transaction.delete(digest, db=self._databases["passwords"])
+
+    def _listed(self, digest: bytes) -> list[int]:
+        page = self._page(digest)
+        size = layout.ROW_SIZE
+        rows = (page[i : i + size] for i in range(0, len(page), size))
+        return [int.from_bytes(row[-4:], "little") for row in rows if row.startswith(digest)]
+
+    def _add(self, prepared: Prepared) -> None:
+        identifier = self._count
+        self._count += 1
+        chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
+        key = layout.ID.pack(identifier)
+        self._put("answers", key, prepared.answer)
+        self._put("details", key, entries.with_shape(prepared.details, self._shape(prepared.shape)))
+        self._put("texts", key, prepared.text.encode("utf-8", "surrogatepass"))
+        size = layout.DIGEST_SIZE
+        for at in range(0, len(prepared.digests), size):
+            digest = prepared.digests[at : at + size]
+            self._page(digest).extend(digest + identifier.to_bytes(4, "little"))
+        if prepared.passwords is not None:
+            self._put("passwords", prepared.digests[:size], prepared.passwords)
+
+        def mark(kind: int, attribute: int, term: bytes) -> None:
+            self._posting("postings", layout.posting_key(chunk, kind, attribute, term)).add(local)
+
+        for term in ngrams.text_terms(prepared.text):
+            mark(layout.GRAM, layout.UNION, term)
+        for attribute, text in prepared.texts:
+            for term in ngrams.text_terms(text):
+                mark(layout.GRAM, attribute, term)
+        for word in prepared.words:
+            mark(layout.WORD, 0, word.encode("utf-8", "surrogatepass"))
+            for length in range(1, min(len(word), layout.WORD_START_MAX) + 1):
+                mark(layout.WORD_START, 0, word[:length].encode("utf-8", "surrogatepass"))
+        for attribute in prepared.present:
+            mark(layout.PRESENT, attribute, b"")
+        for digest in prepared.ancestors:
+            mark(layout.SUBTREE, 0, digest)
+        for digest in prepared.ancestors[:1]:
+            mark(layout.CHILDREN, 0, digest)
+        for bit in Audience:
+            if prepared.audiences & bit:
+                mark(layout.AUDIENCE, int(bit), b"")
+
+    def _shape(self, shape: tuple[str, ...]) -> int:
+        name = layout.digest(0, "\n".join(shape).encode())
+        known = self._get("meta", b"shape" + name)
+        if known is not None:
+            return int.from_bytes(known, "little")
+        number = self._transaction.stat(self._databases["shapes"])["entries"]
+        self._put("shapes", layout.ID.pack(number), "\n".join(shape).encode())
+        self._put("meta", b"shape" + name, number.to_bytes(4, "little"))
+        return int(number)
+
+    def _posting(self, database: str, key: bytes) -> BitMap:
+        found = self._sets.get((database, key))
+        if found is None:
+            raw = self._get(database, key)
+            found = self._sets[(database, key)] = BitMap() if raw is None else postings.deserialize(raw)
+        return found
+
+    def _page(self, digest: bytes) -> bytearray:
+        bucket = layout.bucket_of(digest, BUCKET_BITS)
+        page = self._rows.get(bucket)
+        if page is None:
+            page = self._rows[bucket] = bytearray(self._get("equal", bucket) or b"")
+        return page
+
+    def _set(self, name: bytes) -> BitMap:
+        raw = self._get("meta", name)
+        return BitMap() if raw is None else postings.deserialize(raw)
+
+    def _get(self, database: str, key: bytes) -> bytes | None:
+        value: bytes | None = self._transaction.get(key, db=self._databases[database])
+        return value
+
+    def _put(self, database: str, key: bytes, value: bytes) -> None:
+        self._transaction.put(key, value, db=self._databases[database])
