@@ -212,10 +212,8 @@ def people(size: int, seed: int) -> Iterator[Person]:
 def line(attribute: str, value: str) -> str:
     """One attribute line of LDIF, in base64 where RFC 2849 wants it, folded."""
     # None of our values begins with a space, a colon or '<', nor ends with a space.
-    if value.isascii():
-        text = f"{attribute}: {value}"
-    else:
-        text = f"{attribute}:: {b64encode(value.encode()).decode()}"
+    encoded = f": {b64encode(value.encode()).decode()}" if not value.isascii() else f" {value}"
+    text = f"{attribute}:{encoded}"
     if len(text) <= FOLD_AT:
         return text + "\n"
     folded = [text[:FOLD_AT]]

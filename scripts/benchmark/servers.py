@@ -1,0 +1,329 @@
+"""The two servers under the bench: how each is filled, started, asked whether it is ready, and weighed.
+
+slapd is OpenLDAP's with its mdb database tuned for these searches (substring indexes of three letters at
+every step, equality on what is looked up); annuaire is run through its command line, as an operator would.
+Memory is RssAnon: what the map of a database file holds can be given back to the system at any moment.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from annuaire.ldap import ber
+
+from . import shapes
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS = 2
+STARTUP_MAX = 120.0  # seconds: without a usable index one is built at start
+STOP_MAX = 15.0
+SAMPLE_EVERY = 0.05  # seconds between two looks at a process tree's memory
+MIB = 1024  # /proc counts in KiB
+# Debian puts slapd and slapadd where users do not look.
+PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/lib/openldap"))
+
+SLAPD_CONF = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+include {root}/schema/annuaire.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload sssvlv
+pidfile {folder}/slapd.pid
+# As annuaire: 500 entries when the client names no limit of its own.
+sizelimit size.soft=500 size.hard=unlimited
+timelimit unlimited
+loglevel 0
+index_substr_any_len 3
+index_substr_any_step 1
+database mdb
+suffix "{suffix}"
+rootdn "cn=admin,{suffix}"
+directory {folder}/db
+maxsize 34359738368
+index objectClass eq
+index uid eq
+index cn,sn,givenName,mail eq,sub
+overlay sssvlv
+sssvlv-max 64
+"""
+
+ANNUAIRE_TOML = """
+state = "state"
+suffix = "{suffix}"
+
+[listen]
+ldap = "tcp:{port}:interface=127.0.0.1"
+ldaps = ""
+policy = ""
+socketmap = ""
+web = ""
+metrics = ""
+
+[serve]
+workers = {workers}
+
+[audience]
+anonymous = "apicrypt"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What it cost to fill a server: wall and processor seconds, and the peak of anonymous memory in MiB."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def program(name: str) -> str | None:
+    return shutil.which(name, path=PATH)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                waiting += map(int, task.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def anonymous_memory(pid: int) -> int:
+    """RssAnon of one process in KiB, 0 when it is gone. Pages that forked processes share count in each."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def run_measured(command: list[str], environ: dict[str, str]) -> Filling:
+    """Run to the end and weigh; what the program says goes to our standard error only when it fails."""
+    before = os.times()
+    began = time.monotonic()
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    peak = 0
+    said: list[bytes] = []
+
+    def listen() -> None:
+        assert process.stdout is not None
+        said.append(process.stdout.read())
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    while process.poll() is None:
+        peak = max(peak, sum(map(anonymous_memory, tree(process.pid))))
+        time.sleep(SAMPLE_EVERY)
+    seconds = time.monotonic() - began
+    listener.join()
+    after = os.times()
+    if process.returncode:
+        sys.stderr.write(said[0].decode(errors="replace"))
+        sys.exit(f"bench: {' '.join(command)} ended with status {process.returncode}")
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Filling(seconds, cpu, peak / MIB)
+
+
+def ask(port: int, message: bytes, timeout: float = 60.0) -> tuple[int, list[bytes]]:
+    """Send one request on a connection of its own: the result code and the bodies of the entries."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        connection.sendall(message)
+        data, at, entries = bytearray(), 0, []
+        while True:
+            received = connection.recv(1 << 18)
+            if not received:
+                raise ConnectionError("closed before the result")
+            data += received
+            view = bytes(data)
+            while (end := _message_end(view, at)) is not None:
+                _, start, _ = ber.read(view, at, end)
+                _, _, operation_at = ber.read(view, start, end)
+                tag, body, body_end = ber.read(view, operation_at, end)
+                if tag == 0x64:
+                    entries.append(view[body:body_end])
+                elif tag == 0x65:
+                    _, code, code_end = ber.read(view, body, body_end)
+                    return int.from_bytes(view[code:code_end]), entries
+                at = end
+
+
+def _message_end(data: bytes, at: int) -> int | None:
+    if len(data) - at < 6:
+        return None
+    size = data[at + 1]
+    start = at + 2
+    if size >= 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(data[at + 2 : start])
+    return start + size if start + size <= len(data) else None
+
+
+class Server:
+    """One server process on a port of its own, with the files that it is filled from and into."""
+
+    name = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.deaths = 0
+
+    def available(self) -> bool:
+        raise NotImplementedError
+
+    def filled(self) -> bool:
+        raise NotImplementedError
+
+    def fill(self, people: Path) -> Filling:
+        raise NotImplementedError
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environ(self) -> dict[str, str]:
+        """Ours without any ANNUAIRE_ variable: the configuration file says everything."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("ANNUAIRE_")}
+
+    def start(self) -> None:
+        self.port = free_port()
+        command = self.command()
+        log = open(self.folder / f"{self.name}.log", "ab")  # noqa: SIM115 - lives as long as the process
+        self.process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=self.environ(),
+            start_new_session=True,
+        )
+        log.close()
+        ready = shapes.search("(objectClass=*)", "1.1", base=shapes.SUFFIX, scope=shapes.BASE)
+        deadline = time.monotonic() + STARTUP_MAX
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if ask(self.port, ready)[0] == 0:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        self.stop()
+        sys.exit(f"bench: {self.name} does not answer; see {self.folder / f'{self.name}.log'}")
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def revive(self) -> None:
+        """Start again after a death of its own, and count it."""
+        if not self.alive():
+            self.deaths += 1
+            self.start()
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_MAX)
+        except subprocess.TimeoutExpired:
+            os.killpg(
+                self.process.pid, signal.SIGKILL
+            )  # the session that start() made: nobody else's processes
+            self.process.wait()
+        self.process = None
+
+    def workers_memory(self) -> list[float]:
+        """RssAnon in MiB of each process, the first being the one that was started."""
+        assert self.process is not None
+        return [anonymous_memory(pid) / MIB for pid in tree(self.process.pid)]
+
+
+class Slapd(Server):
+    name = "slapd"
+
+    def available(self) -> bool:
+        return program("slapd") is not None and program("slapadd") is not None
+
+    def version(self) -> str:
+        said = subprocess.run([program("slapd") or "slapd", "-VV"], capture_output=True, text=True).stderr
+        return said.split("slapd", 1)[-1].split("(")[0].strip()
+
+    def configuration(self) -> str:
+        path = self.folder / "slapd.conf"
+        path.write_text(SLAPD_CONF.format(root=ROOT, folder=self.folder, suffix=shapes.SUFFIX))
+        return str(path)
+
+    def filled(self) -> bool:
+        return (self.folder / "db" / "data.mdb").exists()
+
+    def fill(self, people: Path) -> Filling:
+        shutil.rmtree(self.folder / "db", ignore_errors=True)
+        (self.folder / "db").mkdir(parents=True)
+        slapadd = program("slapadd") or "slapadd"
+        return run_measured([slapadd, "-q", "-f", self.configuration(), "-l", str(people)], self.environ())
+
+    def command(self) -> list[str]:
+        address = f"ldap://127.0.0.1:{self.port}"
+        return [program("slapd") or "slapd", "-f", self.configuration(), "-h", address, "-d", "0"]
+
+
+class Annuaire(Server):
+    name = "annuaire"
+
+    def available(self) -> bool:
+        return True
+
+    def program(self) -> str:
+        """The command of this checkout's environment, else the one on the path."""
+        beside = Path(sys.executable).with_name("annuaire")
+        found = str(beside) if beside.exists() else program("annuaire")
+        if not found:
+            sys.exit("bench: no `annuaire` command: run scripts/test once, or pip install -e .")
+        return found
+
+    def configuration(self) -> str:
+        path = self.folder / "annuaire.toml"
+        text = ANNUAIRE_TOML.format(suffix=shapes.SUFFIX, port=self.port or free_port(), workers=WORKERS)
+        path.write_text(text)
+        return str(path)
+
+    def filled(self) -> bool:
+        return (self.folder / "state").exists()
+
+    def fill(self, people: Path) -> Filling:
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return run_measured(
+            [self.program(), "import", "--config", self.configuration(), str(people)], self.environ()
+        )
+
+    def command(self) -> list[str]:
+        return [self.program(), "serve", "--config", self.configuration()]
