@@ -70,23 +70,48 @@ def parse(text: str) -> Dn:
         return Dn(())
     if len(text) > LENGTH_MAX:
         raise Malformed(f"DN: longer than {LENGTH_MAX} characters")
-    rdns: list[Rdn] = []
-    pairs: list[tuple[str, str]] = []
-    position = 0
-    end = len(text)
+    leaf, position = _rdn(text, 0)
+    if position == len(text):
+        return Dn((leaf,))
+    if len(text) - position <= _REMEMBERED_LENGTH:
+        try:
+            return Dn((leaf, *_remembered_rdns(text[position + 1 :])))
+        except Malformed:
+            pass  # Said below with offsets in the whole text.
+    return Dn((leaf, *_rdns(text, position + 1)))
+
+
+# Entries are many and their parents few: an import meets the same end of name hundreds of thousands of times.
+_REMEMBERED_LENGTH = 200
+_REMEMBERED = 4096
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_rdns(text: str) -> tuple[Rdn, ...]:
+    return tuple(_rdns(text, 0))
+
+
+def _rdns(text: str, position: int) -> list[Rdn]:
+    rdns = []
+    while True:
+        rdn, position = _rdn(text, position)
+        rdns.append(rdn)
+        if position == len(text):
+            return rdns
+        position += 1
+
+
+def _rdn(text: str, position: int) -> tuple[Rdn, int]:
+    """One RDN, and where the separator after it (or the end) is."""
+    pairs = []
     while True:
         found = _TYPE.match(text, position)
         if found is None:
             raise Malformed(f"DN: attribute type and '=' expected at offset {position}")
         value, position = _value(text, found.end())
         pairs.append((found[1], value))
-        if position < end and text[position] == "+":
-            position += 1
-            continue
-        rdns.append(Rdn(tuple(pairs)))
-        if position == end:
-            return Dn(tuple(rdns))
-        pairs = []
+        if not text.startswith("+", position):
+            return Rdn(tuple(pairs)), position
         position += 1
 
 
@@ -242,7 +267,6 @@ def _escape(found: re.Match[str]) -> str:
 # parents before children. Bytes 00 to 02 and the backslash are escaped inside values.
 
 _RESERVED = re.compile(rb"[\x00-\x02\\]")
-_RDN_CACHE = 65_536
 
 
 def key(dn: Dn, schema: Naming) -> bytes:
@@ -256,7 +280,7 @@ def key(dn: Dn, schema: Naming) -> bytes:
     return _path_key(rdns[1:], schema) + b"\x00" + leaf
 
 
-@lru_cache(_RDN_CACHE)
+@lru_cache(_REMEMBERED)
 def _path_key(rdns: tuple[Rdn, ...], schema: Naming) -> bytes:
     return b"\x00".join([rdn_key(rdn, schema) for rdn in reversed(rdns)])
 

@@ -52,6 +52,12 @@ _PROHIBITED = frozenset(("Cn", "Co", "Cs"))
 # Blocks without any prohibited character, so that ordinary European text is not examined one by one.
 _CERTAINLY_ALLOWED = re.compile("[\u0000-\u036f\u0400-\u052f\u1e00-\u1eff\u2010-\u2027\u2030-\u205f]*")
 
+# Western European text that mapping and normalisation leave alone and that case folding keeps normalised: the
+# usual non-ASCII value, ten times faster so (a test compares the two ways).
+_SIMPLE = re.compile(
+    "[ -~\u00c0-\u012f\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e\u2013\u2018\u2019\u201c\u201d]*"
+)
+
 # RFC 4518 §2.6.3: hyphens and blanks say nothing in a telephone number.
 _TELEPHONE_INSIGNIFICANT = dict.fromkeys((0x20, 0x2D, 0x58A, 0x2010, 0x2011, 0x2212, 0xFE63, 0xFF0D))
 
@@ -64,6 +70,13 @@ def case_ignore(text: str) -> str | None:
     """Without case and insignificant blanks; None when a prohibited character makes it Undefined."""
     if text.isascii() and text.isprintable():
         return _squeezed(text.lower())
+    if _SIMPLE.fullmatch(text):
+        return _squeezed(text.casefold())
+    return in_full(text)
+
+
+def in_full(text: str) -> str | None:
+    """case_ignore without its short ways."""
     text = _mapped(text)
     for _ in range(_FOLDING_TURNS):
         folded = unicodedata.normalize("NFKC", text.casefold())
@@ -74,7 +87,7 @@ def case_ignore(text: str) -> str | None:
 
 
 def case_exact(text: str) -> str | None:
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or _SIMPLE.fullmatch(text):
         return _squeezed(text)
     text = unicodedata.normalize("NFKC", _mapped(text))
     return None if _is_prohibited(text) else _squeezed(text)

@@ -23,6 +23,7 @@ OBJECT_CLASS_VIOLATION = 65
 _CLASS_SETS_MAX = 1024
 # Values are shown to people who must find them again in a file, not in full.
 _SHOWN_MAX = 60
+_SUGGESTED_MAX = 5
 
 OBJECT_CLASS = "objectclass"
 _EXTENSIBLE = "extensibleobject"
@@ -87,13 +88,12 @@ class Check:
                 self._check_options(description, known, options, violations)
             if key in present:
                 optioned = True
-                present[key] = [*present[key], *values]
-            else:
-                present[key] = values
+                values = [*present[key], *values]
+            present[key] = values
             if key == OBJECT_CLASS:
                 class_values = values
-            else:
-                _check_values(description, known, values, violations)
+            elif len(values) != 1 or not known.valid(values[0]):
+                _check_values(description, known, attributes[description], violations)
         if optioned:
             _check_twice(attributes, describe, violations)
         classes = self.class_set(class_values)
@@ -102,7 +102,8 @@ class Check:
         for key, required_by in classes.must.items():
             if key not in present:
                 violations.append(self._missing(key, required_by))
-        if not classes.anything and not present.keys() <= classes.allowed:
+        # Without a structural class what is allowed is not known yet: one complaint is enough.
+        if classes.structural and not classes.anything and not present.keys() <= classes.allowed:
             for key in present.keys() - classes.allowed:
                 violations.append(self._not_allowed(key, classes))
         if dn.rdns:
@@ -158,16 +159,18 @@ class Check:
 
     def _not_allowed(self, key: str, classes: ClassSet) -> Violation:
         known = self._attributes[key]
-        holders = sorted(
+        text = f"{known.name} is not allowed by the classes of the entry ({classes.names})"
+        addable = sorted(
             {
-                object_class.name
-                for object_class in self._classes.values()
-                if key in object_class.must or key in object_class.may
+                holder.name
+                for holder in self._classes.values()
+                if key in holder.may | holder.must and _may_join(holder, classes.structural)
             }
         )
-        text = f"{known.name} is not allowed by the classes of the entry ({classes.names or 'none'})"
-        if holders:
-            text += f"; remove it or add one of the classes that have it: {', '.join(holders)}"
+        if addable:
+            text += f"; remove it, or add a class that has it: {', '.join(addable[:_SUGGESTED_MAX])}"
+        else:
+            text += "; remove it"
         return Violation(OBJECT_CLASS_VIOLATION, known.name, text)
 
     # --- Options and naming ---
@@ -231,6 +234,12 @@ def _structural(
             )
             violations.append(_class_violation(text))
     return lowest
+
+
+def _may_join(candidate: ObjectClass, structural: ObjectClass | None) -> bool:
+    if candidate.kind != STRUCTURAL:
+        return candidate.kind != ABSTRACT
+    return structural is not None and structural.key in candidate.superclasses
 
 
 def _check_values(
