@@ -26,10 +26,11 @@ VENDOR = "annuaire"
 class OwnEntry:
     """One of the two, ready to be searched."""
 
-    __slots__ = ("_found", "_schema")
+    __slots__ = ("_dn", "_found", "_schema")
 
     def __init__(self, found: Found, schema: Schema) -> None:
         self._found = found
+        self._dn = names.parse(found.dn)
         self._schema = schema
 
     @property
@@ -51,7 +52,7 @@ class OwnEntry:
 
     def _matches(self, request: SearchRequest) -> bool:
         everything = {**self._found.attributes, **self._found.operational}
-        return evaluation.matches(request.filter, everything, names.parse(self._found.dn), self._schema)
+        return evaluation.evaluate(request.filter, self._dn, everything, self._schema) is True
 
     def _selected(self, request: SearchRequest) -> dict[str, Sequence[bytes]]:
         selection = Selection.of(request.attributes, self._schema)

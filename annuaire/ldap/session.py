@@ -182,7 +182,8 @@ class Session:
         self._overflow.extend(frames)
         if self._message is not None:
             self._admit()
-            return b""
+            if self._message is not None or self.closing:
+                return b""
         return self._next_requests(now)
 
     def _admit(self) -> None:

@@ -1,10 +1,10 @@
-"""The supervisor of `serve`: one process per core accepting on the same inherited sockets; a dead one is replaced.
+"""The supervisor of `serve`: a process per core, all accepting on the same sockets; a dead one is replaced.
 
     supervisor -> worker   the listening sockets, and a control socket whose end means: leave
     worker -> supervisor   "ready" on its control socket, once it answers
 
-Standard library alone, no reactor: it must outlive anything that a worker may do, and start at once. Workers are
-spawned, not forked: an LMDB environment, a thread or a reactor is never inherited.
+Standard library alone, no reactor: it must outlive anything that a worker may do, and start at once. Workers
+are spawned, not forked: an LMDB environment, a thread or a reactor is never inherited.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 log = logging.getLogger("annuaire.server")
 
-# A worker that dies young is restarted later and later; one that lived as long as the first of these, at once.
+# A worker that dies young is restarted later and later; one that lived for so many seconds, at once.
 LIVED = 10.0
 BACK_OFF_FIRST = 0.1
 BACK_OFF_MOST = 30.0
@@ -145,7 +145,7 @@ class Supervisor:
         if b"ready" in said:
             slot.ready = True
         if not said:
-            # It closed its end: it is dying, and poll will say how. Not to be heard again, or this would spin.
+            # It closed its end: it is dying, and poll will say how. Heard again, it would make this spin.
             self._forget_control(slot)
 
     def _died(self, slot: _Slot, status: int) -> None:
