@@ -1,6 +1,6 @@
 """Generated messages: what ldaptor encodes we decode to the same values, and the other way round.
 
-ldaptor is an independent implementation; what it cannot say (referrals, empty credentials) is tested elsewhere.
+ldaptor is an independent implementation; what it cannot say (referrals, empty values) is tested elsewhere.
 """
 
 import pytest
