@@ -11,7 +11,7 @@ recurses, every count has a limit, and the caches hold few and small things.
 from __future__ import annotations
 
 from annuaire.errors import Malformed
-from annuaire.ldap import ber, controls, search_requests
+from annuaire.ldap import ber, controls, responses, search_requests
 from annuaire.ldap.filters import DEPTH_MAX
 from annuaire.ldap.messages import (
     AbandonRequest,
@@ -43,16 +43,16 @@ DELETE, MODIFY_DN, COMPARE, ABANDON, EXTENDED = 0x4A, 0x6C, 0x6E, 0x50, 0x77
 
 # The response that belongs to each request; none to those that are never answered.
 RESPONSE_TAGS: dict[int, int | None] = {
-    BIND: 0x61,
+    BIND: responses.BIND_RESPONSE,
     UNBIND: None,
-    SEARCH: 0x65,
-    MODIFY: 0x67,
-    ADD: 0x69,
-    DELETE: 0x6B,
-    MODIFY_DN: 0x6D,
-    COMPARE: 0x6F,
+    SEARCH: responses.SEARCH_DONE,
+    MODIFY: responses.MODIFY_RESPONSE,
+    ADD: responses.ADD_RESPONSE,
+    DELETE: responses.DELETE_RESPONSE,
+    MODIFY_DN: responses.MODIFY_DN_RESPONSE,
+    COMPARE: responses.COMPARE_RESPONSE,
     ABANDON: None,
-    EXTENDED: 0x78,
+    EXTENDED: responses.EXTENDED_RESPONSE,
 }
 
 
