@@ -80,6 +80,21 @@ def substrings(attribute: Matched) -> Rule | None:
 
 
 def _prepared(prepare: Callable[[str], str | None]) -> Normalise:
+    """For syntaxes of at least one character: blanks alone are a value, equal to any other blanks."""
+
+    def normalise(value: bytes) -> bytes | None:
+        try:
+            prepared = prepare(value.decode())
+        except UnicodeDecodeError:
+            return None
+        if prepared:
+            return prepared.encode()
+        return None if prepared is None or not value else b" "
+
+    return normalise
+
+
+def _prepared_or_empty(prepare: Callable[[str], str | None]) -> Normalise:
     def normalise(value: bytes) -> bytes | None:
         try:
             prepared = prepare(value.decode())
@@ -96,6 +111,8 @@ def _ascii(normalise: Normalise) -> Normalise:
 
 case_ignore = _prepared(preparation.case_ignore)
 case_exact = _prepared(preparation.case_exact)
+_case_ignore_ia5 = _ascii(_prepared_or_empty(preparation.case_ignore))
+_case_exact_ia5 = _ascii(_prepared_or_empty(preparation.case_exact))
 _numeric = _ascii(_prepared(preparation.numeric))
 _telephone = _ascii(_prepared(preparation.telephone))
 
@@ -181,12 +198,11 @@ def _bit_string(value: bytes) -> bytes | None:
     return value if _BIT_STRING(value) else None
 
 
-def _list(prepare: Normalise) -> Normalise:
-    def normalise(value: bytes) -> bytes | None:
-        lines = [prepare(line) for line in value.split(b"$")]
-        return None if None in lines else b"$".join(line for line in lines if line is not None)
-
-    return normalise
+def _case_ignore_list(value: bytes) -> bytes | None:
+    """Line by line; a dollar sign inside a line is written \\24."""
+    prepare = _prepared_or_empty(preparation.case_ignore)
+    lines = [prepare(line) for line in value.split(b"$")] if value else [None]
+    return None if None in lines else b"$".join(line for line in lines if line is not None)
 
 
 _UNIQUE_IDENTIFIER = re.compile(rb"#('[01]*'B)\Z")
@@ -279,21 +295,35 @@ def _unspaced(normalise: Normalise) -> tuple[Normalise, NormalisePart]:
     return normalise, lambda part, initial, final: normalise(part)
 
 
+def substring_assertion(text: bytes) -> tuple[bytes | None, tuple[bytes, ...], bytes | None] | None:
+    """The parts in `initial*any*final`, as an extensible match gives them (RFC 4517 §3.3.30)."""
+    parts = [_unescaped(part) for part in text.split(b"*")]
+    if len(parts) < 2 or not any(parts):
+        return None
+    return parts[0] or None, tuple(part for part in parts[1:-1] if part), parts[-1] or None
+
+
+_ESCAPED_SIGN = re.compile(rb"\\(2[aA]|5[cC])")
+
+
+def _unescaped(part: bytes) -> bytes:
+    return _ESCAPED_SIGN.sub(lambda found: b"*" if found[1].lower() == b"2a" else b"\\", part)
+
+
 # --- The table -------------------------------------------------------------------------------------------
 
 _S = syntaxes
 _LIST_SYNTAX = _S.POSTAL_ADDRESS
 _PARTS = _S.SUBSTRING_ASSERTION
-_IA5 = _ascii(case_ignore), _ascii(case_exact)
 
 # OID, name, assertion syntax, normal form.
 _EQUALITY: tuple[tuple[str, str, str, Normalise], ...] = (
     ("2.5.13.2", "caseIgnoreMatch", _S.DIRECTORY_STRING, case_ignore),
     ("2.5.13.5", "caseExactMatch", _S.DIRECTORY_STRING, case_exact),
-    ("1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match", _S.IA5_STRING, _IA5[1]),
-    ("1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match", _S.IA5_STRING, _IA5[0]),
+    ("1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match", _S.IA5_STRING, _case_exact_ia5),
+    ("1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match", _S.IA5_STRING, _case_ignore_ia5),
     ("2.5.13.8", "numericStringMatch", _S.NUMERIC_STRING, _numeric),
-    ("2.5.13.11", "caseIgnoreListMatch", _LIST_SYNTAX, _list(case_ignore)),
+    ("2.5.13.11", "caseIgnoreListMatch", _LIST_SYNTAX, _case_ignore_list),
     ("2.5.13.13", "booleanMatch", _S.BOOLEAN, _boolean),
     ("2.5.13.14", "integerMatch", _S.INTEGER, _integer),
     ("2.5.13.16", "bitStringMatch", _S.BIT_STRING, _bit_string),
@@ -317,8 +347,8 @@ _ORDERING: tuple[tuple[str, str, str, Normalise], ...] = (
 _SUBSTRINGS: tuple[tuple[str, str, tuple[Normalise, NormalisePart]], ...] = (
     ("2.5.13.4", "caseIgnoreSubstringsMatch", _spaced(case_ignore)),
     ("2.5.13.7", "caseExactSubstringsMatch", _spaced(case_exact)),
-    ("1.3.6.1.4.1.1466.109.114.3", "caseIgnoreIA5SubstringsMatch", _spaced(_IA5[0])),
-    ("1.3.6.1.4.1.4203.1.2.1", "caseExactIA5SubstringsMatch", _spaced(_IA5[1])),
+    ("1.3.6.1.4.1.1466.109.114.3", "caseIgnoreIA5SubstringsMatch", _spaced(_case_ignore_ia5)),
+    ("1.3.6.1.4.1.4203.1.2.1", "caseExactIA5SubstringsMatch", _spaced(_case_exact_ia5)),
     ("2.5.13.10", "numericStringSubstringsMatch", _unspaced(_numeric)),
     ("2.5.13.12", "caseIgnoreListSubstringsMatch", _spaced(case_ignore)),
     ("2.5.13.19", "octetStringSubstringsMatch", _unspaced(_octets)),
@@ -338,6 +368,16 @@ _SORTED_BY = {
     "generalizedTimeMatch": "generalizedTimeOrderingMatch",
     "uuidMatch": "uuidOrderingMatch",
 }
+
+
+_TEXT = frozenset(
+    ("caseIgnoreMatch", "caseExactMatch", "caseIgnoreIA5Match", "caseExactIA5Match", "caseIgnoreListMatch")
+)
+
+
+def is_text(rule: Rule) -> bool:
+    """Whether an equality rule compares words."""
+    return rule.name in _TEXT
 
 
 class Rules:

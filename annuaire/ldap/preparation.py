@@ -125,11 +125,11 @@ def _squeezed(text: str) -> str:
 
 def spaced_value(prepared: str) -> str:
     """The form of an already prepared value in which parts are looked for."""
-    return f" {prepared.replace(' ', '  ')} "
+    return f" {prepared.replace(' ', '  ')} " if prepared.strip(" ") else "  "
 
 
 def spaced_part(original: str, prepared: str, initial: bool, final: bool) -> str:
-    if not prepared:
+    if not prepared.strip(" "):
         return " "
     mapped = _mapped(original)
     before = " " if initial or mapped.startswith(" ") else ""
