@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 import make_population
+import pytest
 from benchmark import measuring, servers, shapes
 
 from annuaire.ldap import filters, requests
 from annuaire.ldap.messages import BindRequest, SearchRequest
+
+SCRIPTS = Path(make_population.__file__).parent
 
 
 @pytest.mark.parametrize(
