@@ -21,6 +21,7 @@ OURS_EVERYWHERE = {"errors"}
 EVERYTHING = {"*"}
 FOLDERS: dict[str, tuple[set[str], set[str]]] = {
     ".": ({"errors", "option"}, set()),
+    "__main__": ({"cli"}, set()),
     "domain": ({"domain"}, set()),
     "ldap": ({"domain", "ldap"}, {"ldaptor"}),
     "postfix": ({"domain", "postfix"}, set()),
@@ -63,6 +64,8 @@ def modules() -> dict[str, Path]:
 
 def folder(path: Path) -> str:
     parts = path.relative_to(PACKAGE).parts
+    if parts == ("__main__.py",):
+        return "__main__"
     return parts[0] if len(parts) > 1 else "."
 
 
