@@ -1,0 +1,152 @@
+"""One worker's services, made from the configuration and from the listening sockets that it inherited."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+import annuaire
+from annuaire import config as configuration
+from annuaire.config import Config
+from annuaire.domain import audience as audiences
+from annuaire.domain.audience import NOBODY, Audience
+from annuaire.domain.password import Remembered
+from annuaire.index.folder import IndexFolder
+from annuaire.index.prepare import Numbering
+from annuaire.index.query import SizeLimits
+from annuaire.index.reader import Reader
+from annuaire.index.search import Directory, Settings
+from annuaire.ldap import dn as names
+from annuaire.ldap import schema as schemas
+from annuaire.ldap.identity import Administrator
+from annuaire.ldap.root_dse import OwnEntries
+from annuaire.ldap.schema import Schema
+from annuaire.ldap.service import Service
+from annuaire.server import ldap, state, tls
+from annuaire.server.listening import Place
+from annuaire.server.observe import OperationLog
+from annuaire.server.threads import PasswordThreads
+
+# How long a stopping worker waits for its clients to take what was answered.
+GOODBYE_SECONDS = 2.0
+
+
+class Inherited(NamedTuple):
+    """A listening socket as a worker receives it."""
+
+    place: Place
+    descriptor: int
+    family: int
+
+
+class Application:
+    """Everything that one worker serves with."""
+
+    def __init__(self, config: Config, inherited: list[Inherited], reactor: Any) -> None:
+        self._reactor = reactor
+        self._config = config
+        self.schema = _schema(config)
+        self.directory = _directory(config, self.schema)
+        self.threads = PasswordThreads(reactor)
+        self._factories: list[ldap.LdapFactory] = []
+        self._ports: list[Any] = []
+        self._listeners = [(one, self._factory(one.place)) for one in inherited]
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self.threads.start()
+        for one, factory in self._listeners:
+            self._ports.append(ldap.adopt(self._reactor, one.descriptor, one.family, factory))
+
+    async def stop(self) -> None:
+        """Accept no more, tell every client, and give them a moment to read it."""
+        for port in self._ports:
+            stopped = port.stopListening()
+            if isinstance(stopped, Deferred):
+                await stopped
+        for factory in self._factories:
+            factory.disconnect_all("the server is stopping")
+        until = time.monotonic() + GOODBYE_SECONDS
+        while any(factory.connections for factory in self._factories) and time.monotonic() < until:
+            await deferLater(self._reactor, 0.02, lambda: None)
+        self.threads.stop()
+
+    def _factory(self, place: Place) -> Any:
+        limits = self._config.limits
+        factory = ldap.LdapFactory(
+            self._service(place),
+            self.threads,
+            self._reactor,
+            limits.connections,
+            limits.connections_per_client,
+            limits.idle,
+        )
+        self._factories.append(factory)
+        if place.protocol != "ldaps":
+            return factory
+        assert self._config.tls.certificate is not None
+        assert self._config.tls.key is not None
+        context: Any = tls.context(self._config.tls.certificate, self._config.tls.key)
+        return TLSMemoryBIOFactory(context, False, cast(Any, factory))
+
+    def _service(self, place: Place) -> Service:
+        config, limits = self._config, self._config.limits
+        return Service(
+            directory=self.directory,
+            schema=self.schema,
+            own_entries=OwnEntries(
+                self.schema,
+                [config.suffix, *config.trees.suffixes],
+                f"annuaire {annuaire.__version__}",
+                schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
+            ),
+            anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
+            administrator=administrator(config, self.schema),
+            remembered=Remembered(limits.bind_cache),
+            message_max=limits.message,
+            message_max_anonymous=limits.message_anonymous,
+            waiting_max=limits.pending,
+            filter_depth=limits.filter_depth,
+            observer=OperationLog(config.log.operations == "all", config.log.values),
+            observe_operations=config.log.operations != "none",
+        )
+
+
+def administrator(config: Config, schema: Schema) -> Administrator | None:
+    """The first administrator; none without a password."""
+    secret = configuration.administrator_password(config)
+    if not secret:
+        return None
+    return Administrator(config.admin_dn, names.key(names.parse(config.admin_dn), schema), secret)
+
+
+def _schema(config: Config) -> Schema:
+    if not config.schema.files:
+        return schemas.standard()
+    return schemas.load([*schemas.shipped(), *config.schema.files])
+
+
+def _directory(config: Config, schema: Schema) -> Directory:
+    numbering = Numbering(schema)
+    settings = Settings(config.suffix, _size_limits(config), config.limits.time)
+    reader = Reader(IndexFolder(config.state / "index"), numbering)
+    return Directory(reader, numbering, settings, state.cookie_key(config.state))
+
+
+def _size_limits(config: Config) -> SizeLimits:
+    """[limits] size: the sphere takes offline copies of everything, so only its substring searches are cut."""
+    every = {
+        audience: configuration.size_limit(config.limits, name) for name, audience in audiences.NAMES.items()
+    }
+    return SizeLimits({**every, Audience.APICRYPT: 0}, {Audience.APICRYPT: every[Audience.APICRYPT]})
+
+
+def _changed_at(files: list[Path]) -> str:
+    """When the schema last changed, as GeneralizedTime."""
+    newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(newest))

@@ -1,0 +1,73 @@
+"""The process that answers: `python -m annuaire.server.worker`, started by the supervisor and by nobody else.
+
+-> --config FILE --control DESCRIPTOR --listen JSON
+<- "ready" on the control socket once it accepts; it leaves when that socket closes or on SIGTERM
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from annuaire import config as configuration
+from annuaire.errors import AnnuaireError
+from annuaire.server import logs
+from annuaire.server.listening import Place
+
+# A request makes some dozens of short-lived objects: collecting each 700 of them would cost more than it frees.
+COLLECTION_THRESHOLDS = (20_000, 20, 100)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--listen", required=True)
+    given = parser.parse_args(arguments)
+    # The terminal sends Ctrl-C to all; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    logs.start(twisted=True)
+    try:
+        _serve(configuration.load(given.config), given.control, json.loads(given.listen))
+    except AnnuaireError as error:
+        sys.stderr.write(f"annuaire: {error.public}\n")
+        return error.exit_status
+    return 0
+
+
+def _serve(config: configuration.Config, control: int, listen: list[list[Any]]) -> None:
+    # Imported late: the reactor is made by its import, and a configuration that is wrong needs none.
+    from twisted.internet import reactor as installed
+    from twisted.internet.defer import Deferred
+
+    from annuaire.server import app, control_socket
+
+    reactor: Any = installed
+    inherited = [app.Inherited(Place(*place), descriptor, family) for place, descriptor, family in listen]
+    application = app.Application(config, inherited, reactor)
+    supervisor = control_socket.ControlSocket(reactor, control)
+
+    def begin() -> None:
+        application.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTION_THRESHOLDS)
+        supervisor.say_ready()
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(application.stop()))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Threads that still hash a password are not waited for.
+    os._exit(status)
