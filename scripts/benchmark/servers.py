@@ -194,6 +194,7 @@ class Server:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.deaths = 0
+        self.peaks: dict[int, float] = {}  # MiB of each process seen, the one that was started first
 
     def available(self) -> bool:
         raise NotImplementedError
@@ -260,10 +261,11 @@ class Server:
             self.process.wait()
         self.process = None
 
-    def workers_memory(self) -> list[float]:
-        """RssAnon in MiB of each process, the first being the one that was started."""
+    def weigh(self) -> None:
+        """Note the anonymous memory of each process, if it is more than before."""
         assert self.process is not None
-        return [anonymous_memory(pid) / MIB for pid in tree(self.process.pid)]
+        for pid in tree(self.process.pid):
+            self.peaks[pid] = max(self.peaks.get(pid, 0.0), anonymous_memory(pid) / MIB)
 
 
 class Slapd(Server):
