@@ -113,8 +113,8 @@ case_ignore = _prepared(preparation.case_ignore)
 case_exact = _prepared(preparation.case_exact)
 _case_ignore_ia5 = _ascii(_prepared_or_empty(preparation.case_ignore))
 _case_exact_ia5 = _ascii(_prepared_or_empty(preparation.case_exact))
-_numeric = _ascii(_prepared(preparation.numeric))
-_telephone = _ascii(_prepared(preparation.telephone))
+_numeric = _prepared(preparation.numeric)
+_telephone = _prepared(preparation.telephone)
 
 
 def _octets(value: bytes) -> bytes | None:
@@ -198,11 +198,15 @@ def _bit_string(value: bytes) -> bytes | None:
     return value if _BIT_STRING(value) else None
 
 
+_line = _prepared_or_empty(preparation.case_ignore)
+
+
 def _case_ignore_list(value: bytes) -> bytes | None:
     """Line by line; a dollar sign inside a line is written \\24."""
-    prepare = _prepared_or_empty(preparation.case_ignore)
-    lines = [prepare(line) for line in value.split(b"$")] if value else [None]
-    return None if None in lines else b"$".join(line for line in lines if line is not None)
+    lines = [_line(line) for line in value.split(b"$")]
+    if None in lines or not value:
+        return None
+    return b"$".join(line for line in lines if line is not None) or b" "
 
 
 _UNIQUE_IDENTIFIER = re.compile(rb"#('[01]*'B)\Z")
@@ -363,6 +367,8 @@ _SORTED_BY = {
     "caseExactMatch": "caseExactOrderingMatch",
     "caseExactIA5Match": "caseExactOrderingMatch",
     "numericStringMatch": "numericStringOrderingMatch",
+    # An equality rule's forms sort by themselves where they are digits and signs only.
+    "telephoneNumberMatch": "telephoneNumberMatch",
     "integerMatch": "integerOrderingMatch",
     "octetStringMatch": "octetStringOrderingMatch",
     "generalizedTimeMatch": "generalizedTimeOrderingMatch",

@@ -58,9 +58,6 @@ _SIMPLE = re.compile(
     "[ -~\u00c0-\u012f\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e\u2013\u2018\u2019\u201c\u201d]*"
 )
 
-# RFC 4518 §2.6.3: hyphens and blanks say nothing in a telephone number.
-_TELEPHONE_INSIGNIFICANT = dict.fromkeys((0x20, 0x2D, 0x58A, 0x2010, 0x2011, 0x2212, 0xFE63, 0xFF0D))
-
 # Case folding may undo a compatibility normalisation and the reverse (U+03D3, U+1D2C …): done until nothing
 # moves. Unicode promises that twice is enough; the third turn sees that nothing moves.
 _FOLDING_TURNS = 4
@@ -93,14 +90,17 @@ def case_exact(text: str) -> str | None:
     return None if _is_prohibited(text) else _squeezed(text)
 
 
+# Numbers are ASCII by their syntaxes (RFC 4517 §3.3.23, §3.3.31): the other hyphens of RFC 4518 cannot occur.
+
+
 def numeric(text: str) -> str | None:
-    prepared = case_exact(text)
+    prepared = case_exact(text) if text.isascii() else None
     return None if prepared is None else prepared.replace(" ", "")
 
 
 def telephone(text: str) -> str | None:
-    prepared = case_ignore(text)
-    return None if prepared is None else prepared.translate(_TELEPHONE_INSIGNIFICANT)
+    prepared = case_ignore(text) if text.isascii() else None
+    return None if prepared is None else prepared.replace(" ", "").replace("-", "")
 
 
 def _mapped(text: str) -> str:
