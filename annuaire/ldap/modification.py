@@ -1,4 +1,4 @@
-"""Changes of one entry's attributes: what a Modify does to them (RFC 4511 §4.6), and what two states differ by.
+"""Changes of one entry's attributes: what a Modify does (RFC 4511 §4.6), and what two states differ by.
 
 Attributes are a mapping from canonical description to values; values are the same when the schema's equality
 rule says so. Whether the result agrees with the schema is asked afterwards, of the whole (schema.check).
@@ -6,12 +6,16 @@ rule says so. Whether the result agrees with the schema is asked afterwards, of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema, Violation
 
 Attributes = dict[str, list[bytes]]
+
+# Bounded: Python takes long over numbers of many thousand digits.
+_WHOLE_NUMBER = re.compile(rb"-?[0-9]{1,100}")
 
 ADD, DELETE, REPLACE, INCREMENT = "add", "delete", "replace", "increment"
 
@@ -49,8 +53,10 @@ def difference(
             continue
         old_forms = forms(description, values, schema)
         new_forms = forms(description, wanted, schema)
-        kept = [value for value, form in zip(values, old_forms, strict=True) if form in new_forms]
-        added = [value for value, form in zip(wanted, new_forms, strict=True) if form not in old_forms]
+        # Sets: a group may have a hundred thousand members.
+        old_set, new_set = set(old_forms), set(new_forms)
+        kept = [value for value, form in zip(values, old_forms, strict=True) if form in new_set]
+        added = [value for value, form in zip(wanted, new_forms, strict=True) if form not in old_set]
         result[description] = kept + added
         changed = changed or bool(added) or len(kept) != len(values)
     for description, values in new.items():
@@ -85,7 +91,7 @@ def apply(
 def _apply_one(
     result: Attributes, operation: str, description: str, values: list[bytes], schema: Schema
 ) -> None:
-    present = result.get(description, [])
+    present = list(result.get(description, []))
     if operation == ADD:
         present_forms = set(forms(description, present, schema))
         for value, form in zip(values, forms(description, values, schema), strict=True):
@@ -94,7 +100,7 @@ def _apply_one(
                     ResultCode.attributeOrValueExists, description, f"{description}: a value is already there"
                 )
             present_forms.add(form)
-            present = [*present, value]
+            present.append(value)
     elif operation == REPLACE:
         present = values
     elif operation == DELETE:
@@ -131,10 +137,10 @@ def _incremented(description: str, present: list[bytes], values: list[bytes]) ->
         raise ModificationError(
             ResultCode.noSuchAttribute, description, f"{description}: the entry has no such attribute"
         )
-    try:
-        (step,) = (int(value) for value in values)
-        return [b"%d" % (int(value) + step) for value in present]
-    except ValueError:
+    if len(values) != 1 or not all(_WHOLE_NUMBER.fullmatch(value) for value in (*values, *present)):
         raise ModificationError(
-            ResultCode.constraintViolation, description, f"{description}: only one whole number increments"
-        ) from None
+            ResultCode.constraintViolation,
+            description,
+            f"{description}: only a whole number increments others",
+        )
+    return [b"%d" % (int(value) + int(values[0])) for value in present]

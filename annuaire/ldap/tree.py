@@ -36,17 +36,16 @@ class Tree:
     managed: dict[str, bytes]
     computed: dict[str, bytes]
     further: dict[bytes, Dn]
+    # What the keys of nearly all that is ever imported begin with.
+    below: tuple[bytes, ...]
 
     def place(self, key: bytes) -> Place:
-        for suffix in self.further:
-            if dn.is_within(key, suffix):
-                return Place.WRITABLE
+        if key.startswith(self.below) or key in self.further:
+            return Place.WRITABLE
         if not dn.is_within(key, self.suffix_key):
             return Place.OUTSIDE
         if key == self.suffix_key or key in self.managed.values() or key in self.computed.values():
             return Place.FIXED
-        if any(dn.is_within(key, part) for part in self.managed.values()):
-            return Place.WRITABLE
         if any(dn.is_within(key, part) for part in self.computed.values()):
             return Place.COMPUTED
         return Place.RESERVED
@@ -73,11 +72,7 @@ def plant(suffix: str, further: Iterable[str], naming: dn.Naming) -> Tree:
     def keys(names: Iterable[str]) -> dict[str, bytes]:
         return {name: dn.key(Dn((Rdn((("ou", name),)), *top.rdns)), naming) for name in names}
 
-    others = [dn.parse(name) for name in further]
-    return Tree(
-        top,
-        top_key,
-        keys(MANAGED),
-        keys(COMPUTED),
-        {dn.key(name, naming): name for name in others},
-    )
+    others = {dn.key(name, naming): name for name in map(dn.parse, further)}
+    managed = keys(MANAGED)
+    below = tuple(key + b"\x00" for key in (*managed.values(), *others))
+    return Tree(top, top_key, managed, keys(COMPUTED), others, below)

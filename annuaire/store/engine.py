@@ -36,15 +36,21 @@ CACHE_KIB = -16_384
 # Connections kept: a reading and a writing thread, and some for checks; SQLite writes one at a time anyway.
 POOL_SIZE = 8
 
+# What a large import leaves of the log file once its contents are in the database.
+LOG_KEPT = 64 * 1024 * 1024
+
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # Note [What was acknowledged survives power loss]
     f"PRAGMA busy_timeout = {BUSY_MS}",
     f"PRAGMA cache_size = {CACHE_KIB}",
     "PRAGMA temp_store = MEMORY",
+    f"PRAGMA journal_size_limit = {LOG_KEPT}",
 )
 
 _LOCK_HEAD = "SELECT change, entry FROM head WHERE id = 1"
+_NEXT_IMPORT = text('UPDATE head SET "import" = "import" + 1 WHERE id = 1')
+_LAST_IMPORT = text('SELECT "import" FROM head WHERE id = 1')
 _SAVE_HEAD = text("UPDATE head SET change = :change, entry = :entry WHERE id = 1")
 
 
@@ -79,6 +85,19 @@ class Writer(entries.EntryWriter, imports.ImportWriter, Reader):
             raise
         nested.commit()
 
+    @property
+    def last_entry(self) -> int:
+        return self._entry
+
+    def take_numbers(self, changes: int, entries: int) -> None:
+        """Many at once: what set-based statements have given from head() + 1 and last_entry + 1 on."""
+        self._change += changes
+        self._entry += entries
+
+    def next_import(self) -> int:
+        self._connection.execute(_NEXT_IMPORT)
+        return int(self._connection.execute(_LAST_IMPORT).scalar_one())
+
     def finish(self) -> None:
         """Keep the numbers given, as the last statement before the commit."""
         if (self._change, self._entry) != self._saved:
@@ -107,7 +126,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with _translated(), self._snapshots.connect() as connection, connection.begin():
+        with translated(), self._snapshots.connect() as connection, connection.begin():
             yield Reader(connection)
 
     @contextmanager
@@ -140,10 +159,17 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             connection.execution_options(annuaire_begin="IMMEDIATE")
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def own_connection(self) -> Iterator[Connection]:
+        """A connection that is closed at the end, with all that was set or made on it (store/staging.py)."""
+        with translated(), self._engine.connect() as connection:
+            connection.detach()
+            yield connection
 
     def close(self) -> None:
         self._engine.dispose()
@@ -250,7 +276,7 @@ def _sqlite(url: Any) -> Engine:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Trouble of the database is temporary for whoever asks and named in the log; a fault of ours stays."""
     try:
         yield
@@ -266,7 +292,7 @@ def _translated() -> Iterator[None]:
 
 
 def _revision(store: Store) -> str | None:
-    with _translated(), store._engine.connect() as connection:
+    with translated(), store._engine.connect() as connection:
         if not store._engine.dialect.has_table(connection, "alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

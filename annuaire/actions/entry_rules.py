@@ -1,0 +1,26 @@
+"""What must hold when an entry changes from one state to another, beyond the schema: the rules of accounts.
+
+The one place that every writer asks: imports for each new and each changed entry, other actions too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+Attributes = Mapping[str, Sequence[bytes]]
+
+
+class Verdict(NamedTuple):
+    """`refusal`: result code and reason, or None; `warnings`: what was not taken, and why."""
+
+    refusal: tuple[int, str] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+FINE = Verdict()
+
+
+def judge(old: Attributes | None, new: Attributes) -> Verdict:
+    """Judge a new entry (old is None) or a changed one. The rules of apicryptUtilisateur belong here."""
+    return FINE

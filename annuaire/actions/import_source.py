@@ -1,0 +1,363 @@
+"""Imports an LDIF file: read and judged beside the store, compared with it, applied in one transaction.
+
+No lock is held while reading and comparing. What other writers changed meanwhile is compared again under the
+write lock, so they wait for the applying alone. A file that is imported twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from annuaire.actions import entry_rules, preparing, rebasing, workers
+from annuaire.actions.preparing import Order, Preparation
+from annuaire.actions.replaying import Replay
+from annuaire.errors import Malformed, NotFound, Refused
+from annuaire.importing import ldif
+from annuaire.ldap import dn, modification
+from annuaire.ldap.tree import Place
+from annuaire.publishing import ldif as writing
+from annuaire.store import applying, engine, staging
+from annuaire.store.applying import Totals
+from annuaire.store.engine import Reader, Store, Writer
+from annuaire.store.imports import RefusalRow
+from annuaire.store.staging import Staging
+from annuaire.store.staging_tables import ADD, State
+from annuaire.store.staging_tables import Refused as RefusedRow
+
+# Refusals that a report holds; all are in the rejects and in the store.
+REFUSALS_REPORTED = 1000
+
+# Changes made by others while a file was compared: more are compared again without the lock.
+MOVED_MAX = 1000
+# How often that is tried before others have to wait.
+TRIES = 3
+
+# Staged records below which comparing all again under the lock takes no time worth avoiding.
+FEW = 2000
+
+
+class Scope(NamedTuple):
+    """Which names and which schema: from the configuration."""
+
+    schema_files: tuple[Path, ...]
+    suffix: str
+    further: tuple[str, ...] = ()
+
+
+class Progress(NamedTuple):
+    """How far an import is: bytes read of how many (0: unknown), records read."""
+
+    phase: str  # read, compare, apply
+    done: int
+    total: int
+    records: int
+
+
+class Report(NamedTuple):
+    """What an import did, or would do. Not applied: refusals stopped it, or it was a dry run."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    refused: int
+    warnings: int
+    refusals: list[RefusalRow]
+    change_number: int
+    applied: bool
+    ignored: dict[str, int]
+
+    @property
+    def read(self) -> int:
+        return self.added + self.changed + self.unchanged + self.removed + self.refused
+
+
+def import_ldif(
+    store: Store,
+    scope: Scope,
+    stream: BinaryIO,
+    *,
+    name: str,
+    under: str | None = None,
+    dry_run: bool = False,
+    continue_: bool = False,
+    rejects: BinaryIO | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    actor: str = "",
+    processes: int | None = None,
+) -> Report:
+    """Import one file: everything or nothing, or with `continue_` everything that is not refused."""
+    with _seekable(stream, store.state, needed=under is not None) as source:
+        order = _order(store, scope, source, under)
+        with staging.staging(store) as staged:
+            work = _Import(staged, order, progress or (lambda _: None))
+            work.read(source, processes)
+            report = work.finish(name, actor, dry_run, continue_)
+            if rejects is not None:
+                _write_rejects(staged, rejects)
+            return report
+
+
+class _Import:
+    """One import on its way."""
+
+    def __init__(self, staged: Staging, order: Order, progress: Callable[[Progress], None]) -> None:
+        self.staged = staged
+        self.order = order
+        self.preparation = Preparation(order)
+        self.progress = progress
+        self.records = 0
+        self.refused_reading = 0
+        self.warnings_reading = 0
+        self.warnings = 0
+        self.ignored: Counter[str] = Counter()
+        self.sha256 = b""
+        self.replay: Replay | None = None
+        self.head = 0
+        self.has_steps = False
+
+    # --- Reading ---
+
+    def read(self, stream: BinaryIO, processes: int | None) -> None:
+        hashed = _Hashed(stream)
+        total = _size(stream)
+        done = 0
+        for size, prepared in workers.prepare(ldif.split(cast(BinaryIO, hashed)), self.order, processes):
+            self.staged.stage(prepared.rows, prepared.steps, prepared.refusals)
+            self.records += len(prepared.rows) + len(prepared.steps) + len(prepared.refusals)
+            self.ignored += prepared.ignored
+            self.warnings_reading += prepared.warnings
+            done += size
+            self.progress(Progress("read", done, total, self.records))
+        self.sha256 = hashed.digest()
+        self.staged.index()
+
+    # --- Comparing and applying ---
+
+    def finish(self, name: str, actor: str, dry_run: bool, continue_: bool) -> Report:
+        for attempt in range(TRIES):
+            self.progress(Progress("compare", 0, 0, self.records))
+            with self.staged.comparing() as reader:
+                self.compare(reader)
+                totals = self.totals()
+            if dry_run:
+                return self.report(totals, self.head, applied=False)
+            self.progress(Progress("apply", 0, 0, self.records))
+            with applying.applying(self.staged, actor, engine.now()) as writer:
+                if not self.catch_up(writer, patient=attempt + 1 < TRIES):
+                    continue
+                totals = self.totals()
+                applied = continue_ or not totals.refused
+                import_id = writer.next_import()
+                if applied:
+                    applying.apply(self.staged, writer, import_id, self.has_steps)
+                applying.record(self.staged, writer, import_id, name, self.sha256, applied, totals)
+                return self.report(totals, writer.head(), applied)
+        raise AssertionError("the last attempt always ends")
+
+    def compare(self, reader: Reader) -> None:
+        """Compare everything with one moment of the store, from the beginning."""
+        self.head = reader.head()
+        self.warnings = 0
+        self.staged.forget_comparison()
+        self.has_steps = self.staged.steps() > 0
+        if self.has_steps:
+            self.replay = Replay(self.staged, reader, self.preparation)
+            self.replay.run()
+            applying.plan(self.staged, steps=True)
+            return
+        self.staged.match()
+        self.staged.refuse_duplicates()
+        self.staged.refuse_existing_adds()
+        self.merge()
+        self.staged.refuse_orphans()
+        applying.plan(self.staged, steps=False)
+
+    def catch_up(self, writer: Writer, patient: bool) -> bool:
+        """Under the lock: take in what others committed since. False: so much that it is done without it."""
+        moved = writer.changes_since(self.head, MOVED_MAX + 1)
+        if not moved:
+            return True
+        if self.records <= FEW or (len(moved) > MOVED_MAX and not patient):
+            self.compare(writer)
+            return True
+        if len(moved) > MOVED_MAX:
+            return False
+        keys = {change.key for change in moved}
+        for change in moved:
+            if change.kind == "rename" and (entry := writer.entry_by_id(change.entry)) is not None:
+                keys.add(entry.key)
+        concerned = [key for key in sorted(keys) if self.staged.touches(key)]
+        if not concerned:
+            return True
+        if self.has_steps:
+            self.compare(writer)
+            return True
+        self.staged.match(concerned)
+        self.staged.refuse_existing_adds()
+        self.merge()
+        self.staged.refuse_orphans()
+        applying.plan(self.staged, steps=False)
+        return True
+
+    def merge(self) -> None:
+        """Turn each content record that differs from its entry into the fewest changes of it."""
+        after = 0
+        while pairs := self.staged.differing(after):
+            states = []
+            refused = []
+            for row, entry in pairs:
+                old = preparing.decode(entry.attributes, entry.passwords)
+                new = preparing.decode(row.attributes, row.passwords)
+                # An export without passwords must not take them away when it comes back.
+                if preparing.PASSWORD in old:
+                    new.setdefault(preparing.PASSWORD, old[preparing.PASSWORD])
+                merged = modification.difference(old, new, self.preparation.schema)
+                if merged is None:
+                    continue
+                verdict = entry_rules.judge(old, merged)
+                if verdict.refusal:
+                    refused.append(RefusedRow(row.line, row.dn, *verdict.refusal, None))
+                    continue
+                self.warnings += len(verdict.warnings)
+                structural = self.preparation.structural(merged)
+                attributes, passwords = preparing.encode(merged)
+                states.append(
+                    State(
+                        0, entry.id, row.line, 0, 0, 1, entry.dn, entry.key, entry.parent, entry.key,
+                        entry.uuid, attributes, passwords, structural,
+                    )
+                )  # fmt: skip
+            self.staged.change_all(states)
+            self.staged.refuse(refused)
+            after = pairs[-1][0].line
+
+    def totals(self) -> Totals:
+        refused = self.staged.count_refused()
+        warnings = self.warnings_reading + self.warnings
+        if self.has_steps and self.replay is not None:
+            counts = self.replay.counts
+            return Totals(
+                counts["added"],
+                counts["changed"],
+                counts["unchanged"],
+                counts["removed"],
+                refused,
+                warnings + self.replay.warnings,
+            )
+        added, changed = applying.count_new(self.staged), applying.count_changed(self.staged)
+        unchanged = self.records - added - changed - refused
+        return Totals(added, changed, unchanged, 0, refused, warnings)
+
+    def report(self, totals: Totals, change_number: int, applied: bool) -> Report:
+        refusals = [
+            RefusalRow(one.line, one.dn, one.code, one.reason)
+            for one in self.staged.refusals(0, REFUSALS_REPORTED)
+        ]
+        ignored = self.ignored + (self.replay.ignored if self.has_steps and self.replay else Counter())
+        return Report(*totals, refusals, change_number, applied, dict(ignored.most_common()))
+
+
+def _order(store: Store, scope: Scope, source: BinaryIO, under: str | None) -> Order:
+    prefix = _uuid_prefix()
+    order = Order(scope.schema_files, scope.suffix, scope.further, prefix)
+    if under is None:
+        return order
+    preparation = Preparation(order)
+    try:
+        target = dn.parse(under)
+    except Malformed as malformed:
+        raise Malformed(f"--under: {malformed.public}") from None
+    key = dn.key(target, preparation.schema)
+    place = preparation.tree.place(key)
+    if place not in (Place.WRITABLE, Place.FIXED) or key in preparation.tree.computed.values():
+        raise Refused(f"--under: nothing is written there; write below {preparation.tree.where_to_write}")
+    with store.reading() as reader:
+        entry = reader.entry(key)
+    if entry is None:
+        raise NotFound(f"--under: {under} does not exist")
+    base = rebasing.base_of(source, preparation.schema)
+    source.seek(0)
+    return order._replace(base=base, under=dn.parse(entry.dn))
+
+
+def _uuid_prefix() -> bytes:
+    """The first 11 bytes of the entryUUIDs of one import: RFC 9562 version 7, the line number fills the rest.
+
+    Increasing numbers keep the index of UUIDs compact, and two imports never share a prefix.
+    """
+    random = bytearray(secrets.token_bytes(5))
+    random[0] = 0x70 | random[0] & 0x0F
+    random[2] = 0x80 | random[2] & 0x3F
+    return int(time.time() * 1000).to_bytes(6) + bytes(random)
+
+
+class _Hashed(io.RawIOBase):
+    """A stream that remembers what it gave, as a digest."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
+def _size(stream: BinaryIO) -> int:
+    """How many bytes there are to read; 0 when nobody knows."""
+    try:
+        return max(0, os.fstat(stream.fileno()).st_size - stream.tell())
+    except (OSError, AttributeError, ValueError):
+        return 0
+
+
+@contextmanager
+def _seekable(stream: BinaryIO, state: Path, needed: bool) -> Iterator[BinaryIO]:
+    """The stream, or a copy that can be read twice when that is needed and the stream cannot."""
+    if not needed or stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile(dir=state) as copy:
+        while block := stream.read(1 << 20):
+            copy.write(block)
+        copy.seek(0)
+        yield copy
+
+
+def _write_rejects(staged: Staging, rejects: BinaryIO) -> None:
+    after = 0
+    while refusals := staged.refusals(after):
+        for refusal in refusals:
+            text = refusal.record if refusal.record is not None else _text_of(staged, refusal.line)
+            rejects.write(writing.format_refusal(text, refusal.code, refusal.reason, refusal.line))
+        after = refusals[-1].line
+
+
+def _text_of(staged: Staging, line: int) -> bytes:
+    """A staged record as LDIF again."""
+    row = staged.staged(line)
+    if row is None:
+        return b""
+    attributes = [
+        (description, value)
+        for description, values in preparing.decode(row.attributes, row.passwords).items()
+        for value in values
+    ]
+    if row.kind == ADD:
+        attributes.insert(0, ("changetype", b"add"))
+    return writing.format_entry(row.dn, attributes)

@@ -1,0 +1,79 @@
+"""The entries that always exist: the suffix, and below it the subtrees that people write to.
+
+Made once, when a state is first opened; neither imports nor writes change or remove them.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from annuaire.errors import Misconfigured
+from annuaire.ldap import ber, dn
+from annuaire.ldap.dn import Dn
+from annuaire.ldap.schema import Schema
+from annuaire.ldap.tree import MANAGED, Tree
+from annuaire.store.engine import Store
+from annuaire.store.entries import NewEntry
+
+# What an entry is made of, by the attribute that names it.
+_CLASSES: dict[str, list[bytes]] = {
+    "o": [b"top", b"organization"],
+    "ou": [b"top", b"organizationalUnit"],
+    "dc": [b"top", b"organization", b"dcObject"],
+    "c": [b"top", b"country"],
+    "l": [b"top", b"locality"],
+}
+
+
+def initialise(store: Store, tree: Tree, schema: Schema, actor: str = "") -> bool:
+    """Make what is missing; whether something was."""
+    names = [tree.suffix, *(tree.branch(name) for name in MANAGED)]
+    wanted = [(dn.key(name, schema), name) for name in names]
+    with store.reading() as reader:
+        if all(reader.entry(key) is not None for key, _ in wanted):
+            return False
+    entries = [_entry(key, name, tree, schema) for key, name in wanted]
+    with store.writing(actor) as writer:
+        missing = [entry for entry in entries if writer.entry(entry.key) is None]
+        for entry in missing:
+            writer.add(entry)
+    return bool(missing)
+
+
+def _entry(key: bytes, name: Dn, tree: Tree, schema: Schema) -> NewEntry:
+    attributes = _attributes(name, schema)
+    violations = schema.check(name, attributes)
+    if violations:
+        said = "; ".join(violation.text for violation in violations)
+        raise Misconfigured(f"suffix: {dn.format(name)}: {said}")
+    return NewEntry(
+        key=key,
+        parent=b"" if tree.is_root(key) else dn.parent_key(key),
+        dn=dn.format(name),
+        uuid=_random_uuid(),
+        attributes=ber.encode_attributes(attributes),
+        passwords=None,
+        structural=schema.structural_class(attributes) or "",
+    )
+
+
+def _attributes(name: Dn, schema: Schema) -> dict[str, list[bytes]]:
+    first, value = name.rdn.pairs[0]
+    classes = _CLASSES.get(schema.canonical(first).lower())
+    if classes is None:
+        known = ", ".join(f"{attribute}=" for attribute in _CLASSES)
+        raise Misconfigured(f"suffix: {dn.format(name)} must begin with one of {known}")
+    attributes: dict[str, list[bytes]] = {"objectClass": classes}
+    for attribute, text in name.rdn.pairs:
+        attributes.setdefault(schema.canonical(attribute), []).append(text.encode())
+    if "dc" in attributes:
+        attributes.setdefault("o", [value.encode()])
+    return attributes
+
+
+def _random_uuid() -> bytes:
+    """RFC 9562 version 4."""
+    random = bytearray(secrets.token_bytes(16))
+    random[6] = 0x40 | random[6] & 0x0F
+    random[8] = 0x80 | random[8] & 0x3F
+    return bytes(random)

@@ -1,0 +1,238 @@
+"""Takes a file of changes step by step, in its order, on entries as they will be: each step sees the last one's.
+
+Nothing is written to the store: the states that result are staged (store/staging.py) and applied later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from heapq import merge
+
+from annuaire.actions import entry_rules, preparing
+from annuaire.actions.preparing import Preparation, RefusedError
+from annuaire.errors import Malformed
+from annuaire.importing.records import Change, Delete, Modify, ModifyDn
+from annuaire.ldap import dn, modification
+from annuaire.ldap.dn import Dn, Rdn
+from annuaire.ldap.modification import ModificationError
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.tree import Place
+from annuaire.store.engine import Reader
+from annuaire.store.staging import Staging
+from annuaire.store.staging_tables import FIXED, Refused, StagedRow, State
+
+# Line of a record; what it adds, or the text of what it changes.
+Step = tuple[int, StagedRow | None, bytes]
+
+
+class Replay:
+    """One pass over the records; the counts are of records, by what they did."""
+
+    def __init__(self, staged: Staging, reader: Reader, preparation: Preparation) -> None:
+        self._staged = staged
+        self._reader = reader
+        self._preparation = preparation
+        self._schema = preparation.schema
+        self.counts: Counter[str] = Counter()
+        self.ignored: Counter[str] = Counter()
+        self.warnings = 0
+
+    def run(self) -> None:
+        adds: Iterator[Step] = ((row.line, row, b"") for row in _adds(self._staged))
+        steps: Iterator[Step] = ((line, None, text) for line, text in _steps(self._staged))
+        for line, row, text in merge(adds, steps, key=lambda one: one[0]):
+            name = ""
+            try:
+                if row is not None:
+                    name = row.dn
+                    self._add(row)
+                else:
+                    change = preparing.change_of(text, line)
+                    name = change.dn
+                    self._step(change)
+            except RefusedError as refused:
+                self._staged.refuse([Refused(line, name, refused.code, refused.reason, text or None)])
+        before = self._staged.count_refused()
+        self._staged.refuse_adrift()
+        self.counts["added"] -= self._staged.count_refused() - before
+
+    def _step(self, change: Change) -> None:
+        if isinstance(change, Delete):
+            self._delete(change)
+        elif isinstance(change, Modify):
+            self._modify(change)
+        elif isinstance(change, ModifyDn):
+            self._rename(change)
+
+    def _add(self, row: StagedRow) -> None:
+        if row.kind == FIXED:
+            self.counts["unchanged"] += 1
+            return
+        if self._find(row.key) is not None:
+            raise RefusedError(ResultCode.entryAlreadyExists, "the entry exists already")
+        self._staged.change(
+            State(
+                0, None, row.line, 0, 0, 0, row.dn, row.key, row.parent, None,
+                row.uuid, row.attributes, row.passwords, row.structural,
+            )
+        )  # fmt: skip
+        self.counts["added"] += 1
+
+    def _delete(self, change: Delete) -> None:
+        state = self._existing(change.dn)
+        if self._staged.has_children(state.key):
+            raise RefusedError(ResultCode.notAllowedOnNonLeaf, "entries lie below it: delete them first")
+        self._staged.change(state._replace(gone=1))
+        self.counts["removed"] += 1
+
+    def _modify(self, change: Modify) -> None:
+        state = self._existing(change.dn)
+        old = preparing.decode(state.attributes, state.passwords)
+        changes = []
+        for operation, attribute, values in change.changes:
+            description = self._preparation.canonical(attribute)
+            if not description:
+                self.ignored[attribute] += 1
+                continue
+            changes.append((operation, attribute, self._preparation.rebased(description, values)))
+        if len(changes) < len(change.changes):
+            self.warnings += 1
+        try:
+            new = modification.apply(old, changes, self._schema)
+        except ModificationError as error:
+            raise RefusedError(error.violation.code, error.violation.text) from None
+        if new == old:
+            self.counts["unchanged"] += 1
+            return
+        name = dn.parse(state.dn)
+        missing = [text for text in name.rdn.pairs if not self._holds(new, text)]
+        if missing and all(self._holds(old, text) for text in missing):
+            raise RefusedError(
+                ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it (changetype: modrdn)"
+            )
+        self._keep(state, name, old, new)
+        self.counts["changed"] += 1
+
+    def _rename(self, change: ModifyDn) -> None:
+        state = self._existing(change.dn)
+        name = dn.parse(state.dn)
+        new_name, new_key = self._new_name(name, change)
+        if dn.is_within(new_key, state.key) and new_key != state.key:
+            raise RefusedError(ResultCode.unwillingToPerform, "an entry cannot be put below itself")
+        found = self._find(new_key)
+        if found is not None and new_key != state.key:
+            raise RefusedError(ResultCode.entryAlreadyExists, "an entry of the new name exists already")
+        new_parent = dn.parent_key(new_key)
+        if self._find(new_parent) is None:
+            raise RefusedError(ResultCode.noSuchObject, "the new superior does not exist")
+        old = preparing.decode(state.attributes, state.passwords)
+        new = self._renamed_values(old, name.rdn, new_name.rdn, change.delete_old_rdn)
+        below = self._below(state.key)
+        moved = state._replace(dn=dn.format(new_name), key=new_key, parent=new_parent, moved=1)
+        self._keep(moved, new_name, old, new)
+        for child in below:
+            own = dn.parse(child.dn).rdns[: -len(name.rdns)]
+            child_name = Dn((*own, *new_name.rdns))
+            key = dn.key(child_name, self._schema)
+            self._staged.change(
+                child._replace(dn=dn.format(child_name), key=key, parent=dn.parent_key(key), moved=1)
+            )
+        self.counts["changed"] += 1
+
+    def _new_name(self, name: Dn, change: ModifyDn) -> tuple[Dn, bytes]:
+        try:
+            rdn = dn.parse_rdn(change.new_rdn)
+        except Malformed as malformed:
+            raise RefusedError(ResultCode.invalidDNSyntax, f"newrdn: {malformed.public}") from None
+        superior = name.parent
+        if change.new_superior is not None:
+            superior, _ = self._preparation.name(change.new_superior)
+        new_name = Dn((rdn, *superior.rdns))
+        new_key = self._preparation.key(new_name)
+        if self._preparation.place(new_key) is Place.FIXED:
+            raise RefusedError(ResultCode.entryAlreadyExists, "an entry of the new name exists already")
+        return new_name, new_key
+
+    def _renamed_values(
+        self, old: dict[str, list[bytes]], old_rdn: Rdn, new_rdn: Rdn, delete_old: bool
+    ) -> dict[str, list[bytes]]:
+        new = {description: list(values) for description, values in old.items()}
+        if delete_old:
+            for attribute, text in old_rdn.pairs:
+                description = self._schema.canonical(attribute)
+                form = modification.forms(description, [text.encode()], self._schema)[0]
+                values = new.get(description, [])
+                forms = modification.forms(description, values, self._schema)
+                kept = [value for value, other in zip(values, forms, strict=True) if other != form]
+                new[description] = kept
+        for attribute, text in new_rdn.pairs:
+            description = self._schema.canonical(attribute)
+            if not self._holds(new, (attribute, text)):
+                new[description] = [*new.get(description, []), text.encode()]
+        return {description: values for description, values in new.items() if values}
+
+    def _keep(self, state: State, name: Dn, old: dict[str, list[bytes]], new: dict[str, list[bytes]]) -> None:
+        """Check the entry as it will be, and keep it so."""
+        self._preparation.agree(name, new)
+        verdict = entry_rules.judge(old, new)
+        if verdict.refusal:
+            raise RefusedError(*verdict.refusal)
+        self.warnings += len(verdict.warnings)
+        structural = self._preparation.structural(new)
+        attributes, passwords = preparing.encode(new)
+        self._staged.change(
+            state._replace(attributes=attributes, passwords=passwords, structural=structural, changed=1)
+        )
+
+    def _holds(self, attributes: dict[str, list[bytes]], pair: tuple[str, str]) -> bool:
+        description = self._schema.canonical(pair[0])
+        form = modification.forms(description, [pair[1].encode()], self._schema)[0]
+        return form in modification.forms(description, attributes.get(description, []), self._schema)
+
+    def _existing(self, text: str) -> State:
+        """The entry that a step is about, which must be there and may be changed."""
+        _, key = self._preparation.name(text)
+        if self._preparation.place(key) is Place.FIXED:
+            raise RefusedError(ResultCode.unwillingToPerform, "this entry always exists as it is")
+        state = self._find(key)
+        if state is None:
+            raise RefusedError(ResultCode.noSuchObject, "there is no such entry")
+        return state
+
+    def _find(self, key: bytes) -> State | None:
+        """What lies at a key after the steps so far."""
+        state = self._staged.state_at(key)
+        if state is not None:
+            return state
+        entry = self._reader.entry(key)
+        if entry is None or self._staged.is_touched(entry.id):
+            return None
+        return State(
+            0, entry.id, None, 0, 0, 0, entry.dn, entry.key, entry.parent, entry.key,
+            entry.uuid, entry.attributes, entry.passwords, entry.structural,
+        )  # fmt: skip
+
+    def _below(self, key: bytes) -> list[State]:
+        """Everything below a key, parents first."""
+        below = self._staged.states_below(key)
+        for entry in self._reader.subtree(key):
+            if not self._staged.is_touched(entry.id):
+                found = self._find(entry.key)
+                assert found is not None
+                below.append(found)
+        return sorted(below, key=lambda state: state.key)
+
+
+def _adds(staged: Staging) -> Iterator[StagedRow]:
+    after = 0
+    while rows := staged.adds_in_order(after):
+        yield from rows
+        after = rows[-1].line
+
+
+def _steps(staged: Staging) -> Iterator[tuple[int, bytes]]:
+    after = 0
+    while rows := staged.steps_in_order(after):
+        yield from rows
+        after = rows[-1][0]

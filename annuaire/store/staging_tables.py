@@ -1,0 +1,125 @@
+"""The working tables of an import and the rows in them; each column is explained here and nowhere else.
+
+On SQLite they are a file of their own, attached to the connection; on PostgreSQL, temporary tables of the
+session. The statements are the same but for a few words.
+"""
+
+from typing import NamedTuple
+
+NO_PARENT = "the entry above it exists neither in the directory nor among those taken from the file"
+
+# Kinds of staged rows; the numbers are those of actions/preparing.py.
+CONTENT, ADD, FIXED = 0, 1, 2
+
+TABLES = (
+    # One record that describes an entry. `line` orders and names it.
+    (
+        "CREATE {temporary} TABLE {s}staged (line {number} PRIMARY KEY, kind INTEGER NOT NULL, dn TEXT NOT NULL,"
+        " key {bytes} NOT NULL, parent {bytes} NOT NULL, uuid {bytes} NOT NULL, attributes {bytes} NOT NULL,"
+        " passwords {bytes}, structural TEXT NOT NULL)"
+    ),
+    # One record that changes an entry, as its text.
+    "CREATE {temporary} TABLE {s}steps (line {number} PRIMARY KEY, record {bytes} NOT NULL)",
+    (
+        "CREATE {temporary} TABLE {s}refused (line {number} PRIMARY KEY, dn TEXT NOT NULL, code INTEGER NOT NULL,"
+        " reason TEXT NOT NULL, record {bytes}, late INTEGER NOT NULL DEFAULT 1)"
+    ),
+    # Staged rows whose entry exists; same: nothing in it differs.
+    (
+        "CREATE {temporary} TABLE {s}matched (line {number} PRIMARY KEY, entry {number} NOT NULL,"
+        " same INTEGER NOT NULL)"
+    ),
+    # Entries as they will be: changed ones have their id in `entry`, new ones the line of their staged row.
+    # Of an entry that moves or goes, old_key says where it was. Gone: 1 when it is no more.
+    (
+        "CREATE {temporary} TABLE {s}states (slot {number} PRIMARY KEY, entry {number}, line {number},"
+        " gone INTEGER NOT NULL, moved INTEGER NOT NULL, changed INTEGER NOT NULL, dn TEXT NOT NULL,"
+        " key {bytes} NOT NULL, parent {bytes} NOT NULL, old_key {bytes}, uuid {bytes} NOT NULL,"
+        " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL)"
+    ),
+    # The staged rows that become new entries, in the order of their keys: parents before children.
+    "CREATE {temporary} TABLE {s}fresh (rank {number} PRIMARY KEY, line {number} NOT NULL)",
+    # What is done to entries that exist, in its order.
+    "CREATE {temporary} TABLE {s}doing (rank {number} PRIMARY KEY, kind TEXT NOT NULL, slot {number} NOT NULL)",
+)
+INDEXES = (
+    # All that resolving asks is in these; the wide rows are read once, when they are applied. On SQLite an index
+    # names the schema of its table, on PostgreSQL a temporary table is what a plain name means.
+    "CREATE INDEX {s}staged_key ON staged (key, line, parent, kind)",
+    "CREATE INDEX {s}states_key ON states (key)",
+    "CREATE INDEX {s}states_parent ON states (parent)",
+    "CREATE INDEX {s}states_entry ON states (entry)",
+)
+STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural"
+STATE = "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural"
+
+
+class StagedRow(NamedTuple):
+    line: int
+    kind: int
+    dn: str
+    key: bytes
+    parent: bytes
+    uuid: bytes
+    attributes: bytes
+    passwords: bytes | None
+    structural: str
+
+
+class State(NamedTuple):
+    """An entry that an import touches, as it will be."""
+
+    slot: int
+    entry: int | None
+    line: int | None
+    gone: int
+    moved: int
+    changed: int
+    dn: str
+    key: bytes
+    parent: bytes
+    old_key: bytes | None
+    uuid: bytes
+    attributes: bytes
+    passwords: bytes | None
+    structural: str
+
+
+class Refused(NamedTuple):
+    line: int
+    dn: str
+    code: int
+    reason: str
+    record: bytes | None
+
+
+class Totals(NamedTuple):
+    """What an import does, in records."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    refused: int
+    warnings: int
+
+
+def words(embedded: bool) -> dict[str, str]:
+    """What the two databases call the same things: `s` before what is created, `t` before what is used."""
+    if embedded:
+        return {
+            "temporary": "",
+            "s": "staging.",
+            "t": "staging.",
+            "number": "INTEGER",
+            "bytes": "BLOB",
+            "empty": "x''",
+        }
+    return {
+        "temporary": "TEMPORARY",
+        "s": "",
+        "t": "pg_temp.",
+        "number": "BIGINT",
+        "bytes": "BYTEA",
+        "empty": "''::bytea",
+    }
