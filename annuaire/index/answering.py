@@ -4,6 +4,7 @@ The whole user answer is sent as it is stored. Any other selection is decided on
 attribute descriptions that thousands of entries share) and then only cuts slices out of the stored octets.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from annuaire.index import entry as entries
@@ -15,6 +16,7 @@ from annuaire.ldap.selection import Selection
 # Headers of messages up to this many octets are made once.
 _HEADS_MAX = 8192
 HEADS = tuple(b"\x30" + ber.length(size) for size in range(_HEADS_MAX))
+_ENTRY_HEADS = tuple(b"\x64" + ber.length(size) for size in range(_HEADS_MAX))
 
 HAS_SUBORDINATES = "hasSubordinates"
 NUM_SUBORDINATES = "numSubordinates"
@@ -24,6 +26,7 @@ class _Cut(NamedTuple):
     """What a selection keeps of a shape."""
 
     runs: tuple[tuple[int, int], ...]  # of user attributes, to be copied as they are: from, to (excluded)
+    offsets: Callable[[bytes, int], tuple[int, ...]]
     renamed: tuple[tuple[int, str], ...]  # user attributes to be answered under another description
     operational: tuple[tuple[int, str], ...]
 
@@ -54,27 +57,34 @@ class Answerer:
                 for answer in answers:
                     pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
             return pieces
+        part = sight.part
+        get_answer, get_details = part.answer, part.details
         for identifier in ids:
-            answer = self._cut_answer(sight, identifier, audience)
+            stored, details = get_answer(identifier), get_details(identifier)
+            if self._plain and len(stored) < _HEADS_MAX:
+                answer = self._cut_answer(sight, stored, details)
+            else:
+                answer = self._whole_answer(sight, stored, details, audience)
             pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
         return pieces
 
-    def _cut_answer(self, sight: Sight, identifier: int, audience: int) -> bytes:
-        part = sight.part
-        answer, details = part.answer(identifier), part.details(identifier)
-        if not self._plain:
-            return self._whole_answer(sight, answer, details, audience)
-        shape, offsets = entries.shape_and_offsets(details)
-        cut = self._cuts.get((id(part), shape)) or self._decide(sight, shape, len(offsets) - 1)
-        kept = [answer[offsets[start] : offsets[end]] for start, end in cut.runs]
+    def _cut_answer(self, sight: Sight, answer: bytes, details: bytes) -> bytes:
+        """Some of the user attributes: the common case after the ready answer, so without detours."""
+        shape = int.from_bytes(details[:4], "little")
+        cut = self._cuts.get((id(sight.part), shape))
+        if cut is None:
+            cut = self._decide(sight, shape, int.from_bytes(details[4:6], "little"))
+        offsets = cut.offsets(details, entries.OFFSETS)
+        attributes = b"".join([answer[offsets[start] : offsets[end]] for start, end in cut.runs])
         for i, description in cut.renamed:
-            kept.append(_rename(answer[offsets[i] : offsets[i + 1]], description))
-        # The name is what lies between the entry's header and its list of attributes.
-        _, name, _ = ber.read(answer, 0, len(answer))
-        _, _, name_end = ber.read(answer, name, len(answer))
-        attributes = b"".join(kept)
-        body = b"".join((answer[name:name_end], b"\x30", ber.length(len(attributes)), attributes))
-        return b"".join((b"\x64", ber.length(len(body)), body))
+            attributes += _rename(answer[offsets[i] : offsets[i + 1]], description)
+        # The name lies between the entry's header and its list of attributes.
+        first = answer[1]
+        name = 2 if first < 0x80 else first - 0x80 + 2
+        size = answer[name + 1]
+        end = name + 2 + size if size < 0x80 else ber.read(answer, name, len(answer))[2]
+        body = b"".join((answer[name:end], HEADS[len(attributes)], attributes))
+        return _ENTRY_HEADS[len(body)] + body
 
     def _decide(self, sight: Sight, shape: int, user: int) -> _Cut:
         wanted = self._selection.wanted
@@ -93,7 +103,8 @@ class Answerer:
                 runs[-1] = (runs[-1][0], i + 1)
             else:
                 runs.append((i, i + 1))
-        cut = _Cut(tuple(runs), tuple(renamed), tuple(operational))
+        offsets = entries.offsets_reader(user).unpack_from
+        cut = _Cut(tuple(runs), offsets, tuple(renamed), tuple(operational))
         if len(self._cuts) < 4096:
             self._cuts[(id(sight.part), shape)] = cut
         return cut

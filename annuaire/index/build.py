@@ -7,6 +7,7 @@ every key is written in order. Equality pages come last. Memory does not grow wi
 their sort keys.
 """
 
+import gc
 import marshal
 import mmap
 import multiprocessing
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.index import entry as entries
@@ -74,7 +76,9 @@ def _prepare_partitions(
             for entry in source.read(partition):
                 prepared = prepare(entry, numbering)
                 number = shapes.setdefault(prepared.shape, len(shapes))
-                record = marshal.dumps((*prepared[:3], entries.with_shape(prepared.details, number), *prepared[5:]))
+                record = marshal.dumps(
+                    (*prepared[:3], entries.with_shape(prepared.details, number), *prepared[5:])
+                )
                 file.write(record)
                 position += len(record)
                 offsets.append(position)
@@ -84,9 +88,8 @@ def _prepare_partitions(
     return _Spilled(sort_keys, offsets, list(shapes))
 
 
-def _first_pass(
-    source: Source, partitions: list[Any], spill: Path, done: Any, results: Any
-) -> None:
+def _first_pass(source: Source, partitions: list[Any], spill: Path, done: Any, results: Any) -> None:
+    gc.disable()  # hundreds of thousands of live objects, no cycles: each collection would walk them all
     results.put((str(spill), _prepare_partitions(source, partitions, spill, done.put)))
 
 
@@ -121,7 +124,9 @@ class _Spills:
             file = self._stack.enter_context(open(path, "rb"))
             size = os.fstat(file.fileno()).st_size
             self._maps.append(
-                self._stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) if size else b""
+                self._stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                if size
+                else b""
             )
 
     def read(self, place: Any) -> _Record:
@@ -144,6 +149,7 @@ class Chunk:
         self.unions: list[str] = []
         self._texts: dict[int, dict[int, str]] = {}
         self._words: dict[str, list[int]] = {}
+        self._starts: dict[str, list[int]] = {}
         self._present: dict[int, list[int]] = {}
         self._subtree: dict[bytes, list[int]] = {}
         self._children: dict[bytes, list[int]] = {}
@@ -160,6 +166,8 @@ class Chunk:
             self._texts.setdefault(attribute, {})[local] = text
         for word in record.words:
             self._words.setdefault(word, []).append(local)
+        for start in ngrams.value_starts(record.text):
+            self._starts.setdefault(start, []).append(local)
         for attribute in record.present:
             self._present.setdefault(attribute, []).append(local)
         for digest in record.ancestors:
@@ -193,6 +201,11 @@ class Chunk:
                 starts.setdefault(word[:size].encode("utf-8", "surrogatepass"), []).extend(ids)
         for term in sorted(starts):
             yield self._key(layout.WORD_START, 0, term), _posting(starts[term])
+        beginnings = sorted(
+            (start.encode("utf-8", "surrogatepass"), ids) for start, ids in self._starts.items()
+        )
+        for term, ids in beginnings:
+            yield self._key(layout.VALUE_START, 0, term), _posting(ids)
         for attribute in sorted(self._present):
             yield self._key(layout.PRESENT, attribute, b""), _posting(self._present[attribute])
         for kind, groups in ((layout.SUBTREE, self._subtree), (layout.CHILDREN, self._children)):
@@ -213,6 +226,9 @@ class Chunk:
 
 
 def _posting(ids: list[int]) -> bytes:
+    """The posting of local ids gathered in ascending order, repeats allowed."""
+    if len(ids) == 1:
+        return postings.serialize_sorted(np.array(ids, dtype=np.uint16))
     return postings.serialize_sorted(np.unique(np.array(ids, dtype=np.uint16)))
 
 
@@ -253,9 +269,15 @@ def _build_chunk(
 
 
 def _second_pass(
-    works: list[_Work], paths: list[str], shape_maps: list[list[int]], folder: Path, turn: Any, moved: Condition,
+    works: list[_Work],
+    paths: list[str],
+    shape_maps: list[list[int]],
+    folder: Path,
+    turn: Any,
+    moved: Condition,
     results: Any,
 ) -> None:
+    gc.disable()
     target = environments.open_shared(folder)
     spills = _Spills(paths, shape_maps)
     parent = os.getppid()
@@ -325,10 +347,38 @@ def _write_pages(target: Opened, folder: Path, chunks: int) -> int:
     return bits
 
 
+def _write_words(target: Opened, chunks: int) -> None:
+    """Write the list of words of the whole base and which of them contain what (see Part.words_with)."""
+    words: set[bytes] = set()
+    opened = target.databases
+    cut = layout.POSTING.size
+    with target.environment.begin() as transaction:
+        cursor = transaction.cursor(opened["postings"])
+        for chunk in range(chunks):
+            prefix = layout.posting_key(chunk, layout.WORD, 0, b"")[:3]
+            if cursor.set_range(prefix):
+                for key in cursor.iternext(keys=True, values=False):
+                    if not key.startswith(prefix):
+                        break
+                    words.add(key[cut:])
+    ordered = sorted(words)
+    grams: dict[bytes, list[int]] = {}
+    for number, word in enumerate(ordered):
+        units = word.decode("utf-8", "surrogatepass").encode("utf-16-be", "surrogatepass")
+        for i in range(0, len(units) - 4, 2):
+            grams.setdefault(units[i : i + 6], []).append(number)
+    rows = [(gram, postings.serialize(BitMap(numbers))) for gram, numbers in sorted(grams.items())]
+    with target.environment.begin(write=True) as transaction:
+        transaction.put(b"words", b"\n".join(ordered), db=opened["meta"])
+        transaction.cursor(opened["wordgrams"]).putmulti(rows, append=True)
+
+
 # ------------------------------------------------------------------ the whole
 
 
-def _merge(spilled: dict[str, _Spilled]) -> tuple[list[str], list[list[int]], list[tuple[str, ...]], list[_Work]]:
+def _merge(
+    spilled: dict[str, _Spilled],
+) -> tuple[list[str], list[list[int]], list[tuple[str, ...]], list[_Work]]:
     paths = sorted(spilled)
     shapes: dict[tuple[str, ...], int] = {}
     shape_maps = [[shapes.setdefault(s, len(shapes)) for s in spilled[p].shapes] for p in paths]
@@ -357,7 +407,14 @@ def _collect(results: Any, processes: list[Any]) -> Any:
         except queue.Empty:
             for process in processes:
                 if process.exitcode not in (None, 0):
-                    raise RuntimeError(f"a process of the index build ended with {process.exitcode}") from None
+                    raise RuntimeError(
+                        f"a process of the index build ended with {process.exitcode}"
+                    ) from None
+
+
+def _kill(processes: list[Any]) -> None:
+    for process in processes:
+        process.kill()
 
 
 def build(source: Source, folder: Path, *, expected: int, processes: int, progress: Progress) -> int:
@@ -385,7 +442,7 @@ def build(source: Source, folder: Path, *, expected: int, processes: int, progre
             ]
             for process in running:
                 process.start()
-            stack.callback(lambda: [p.kill() for p in running])
+            stack.callback(_kill, running)
             read = 0
             while len(spilled) < processes:
                 path, one = _collect(results, running)
@@ -416,7 +473,7 @@ def build(source: Source, folder: Path, *, expected: int, processes: int, progre
             ]
             for process in building:
                 process.start()
-            stack.callback(lambda: [p.kill() for p in building])
+            stack.callback(_kill, building)
             for _ in works:
                 _, size, some = _collect(results, building)
                 passwords += some
@@ -427,6 +484,7 @@ def build(source: Source, folder: Path, *, expected: int, processes: int, progre
         for path in paths:
             Path(path).unlink()
         bits = _write_pages(target, folder, len(works))
+        _write_words(target, len(works))
         opened = target.databases
         with target.environment.begin(write=True) as transaction:
             transaction.cursor(opened["passwords"]).putmulti(sorted(passwords), append=True)

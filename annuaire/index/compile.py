@@ -166,7 +166,9 @@ class Compiler:
             if attribute.key in ngrams.UNION_ATTRIBUTES:
                 segment = ngrams.UNION_ATTRIBUTES.index(attribute.key)
                 _remember(pieces, words)
-            nodes.append(plan.Substrings(Operand([attribute], [number], operand.options), pieces, number, segment))
+            nodes.append(
+                plan.Substrings(Operand([attribute], [number], operand.options), pieces, number, segment)
+            )
         if not nodes:
             return UNDEFINED
         return nodes[0] if len(nodes) == 1 else plan.Some(nodes)
@@ -247,7 +249,9 @@ class Compiler:
             asserted = form(filter_.value)
             if asserted is None:
                 return UNDEFINED
-            node = plan.Verified(None if operand is None else _present(operand), _by_rule(operand, form, asserted))
+            node = plan.Verified(
+                None if operand is None else _present(operand), _by_rule(operand, form, asserted)
+            )
             folded_form = _as_fold(form)
             types = self._schema.attribute_types if operand is None else operand.types
             forms = {t.key: folded_form for t in types}
@@ -312,7 +316,11 @@ def _pieces(part: filters.Substrings, fold: folding.Fold) -> plan.Pieces | None:
     initial = None if part.initial is None else fold(part.initial)
     final = None if part.final is None else fold(part.final)
     middle = [fold(piece) for piece in part.any]
-    if (initial is None) != (part.initial is None) or (final is None) != (part.final is None) or None in middle:
+    if (
+        (initial is None) != (part.initial is None)
+        or (final is None) != (part.final is None)
+        or None in middle
+    ):
         return None
     return plan.Pieces(initial, [piece for piece in middle if piece], final)
 
@@ -348,7 +356,8 @@ def sounds_like(asserted: list[str], words: list[str]) -> bool:
     """Every asserted word begins a word of the value, or differs from one by one edit (five letters and more)."""
     return all(
         any(
-            word.startswith(wanted) or (len(wanted) >= EDITED_MIN and one_edit(wanted, word)) for word in words
+            word.startswith(wanted) or (len(wanted) >= EDITED_MIN and one_edit(wanted, word))
+            for word in words
         )
         for wanted in asserted
     )

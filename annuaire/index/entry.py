@@ -24,7 +24,7 @@ class IndexEntry(NamedTuple):
     dn: str
     key: bytes  # the DN's normal form, `annuaire.ldap.dn.key`
     attributes: bytes
-    operational: bytes
+    operational: dict[str, list[bytes]]
     uuid: bytes  # 16 octets
     audiences: int  # bits of `annuaire.domain.audience.Audience`
     passwords: bytes | None  # the values of userPassword as PartialAttributes, or none
@@ -62,10 +62,12 @@ def with_shape(details: bytes, shape: int) -> bytes:
     return shape.to_bytes(4, "little") + details[4:]
 
 
-def shape_and_offsets(details: bytes) -> tuple[int, tuple[int, ...]]:
-    """The shape and the offsets of the user attributes: all that a selection of user attributes needs."""
-    shape, user = struct.unpack_from("<IH", details)
-    return shape, struct.unpack_from(f"<{user + 1}I", details, _HEAD.size)
+def offsets_reader(user: int) -> struct.Struct:
+    """Reads the offsets of the user attributes of a shape that has so many, from details at `OFFSETS`."""
+    return struct.Struct(f"<{user + 1}I")
+
+
+OFFSETS = _HEAD.size
 
 
 def key_of(details: bytes) -> bytes:

@@ -30,8 +30,10 @@ _LETTERS = {
 _SPACES = "-'’‘ʼ‐‑‒–—−_\t\n\r\v\f\u00a0\u2009\u202f"
 _SPACES = _SPACES.replace("_", "")  # an underscore is a letter of addresses, never a space
 # Control characters are removed: 0 to 3 are the marks of the n-gram texts (see ngrams.py).
-_CONTROLS = {code: None for code in (*range(0x20), 0x7F)}
-_TABLE = str.maketrans({**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **{ord(c): " " for c in _SPACES}})
+_CONTROLS = dict.fromkeys((*range(32), 127))
+_TABLE = str.maketrans(
+    {**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **{ord(c): " " for c in _SPACES}}
+)
 _ASCII_TABLE = str.maketrans(
     {
         **_CONTROLS,
@@ -151,8 +153,12 @@ def ordering(attribute: AttributeType, rules: matching.Rules) -> Fold | None:
     return None if rule is None else _by_rule(rule.normalise)
 
 
+# In folded ASCII text, everything but letters and digits divides words.
+_DIVIDERS = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
+
+
 def words(folded: str) -> list[str]:
     """The words of a folded text: runs of letters and digits, as best-first and `~=` see them."""
-    if folded.isascii() and folded.replace(" ", "").isalnum():
-        return folded.split()
+    if folded.isascii():
+        return folded.translate(_DIVIDERS).split()
     return "".join([c if c.isalnum() else " " for c in folded]).split()

@@ -15,12 +15,14 @@ from annuaire.index import entry as entries
 from annuaire.index import layout, postings
 from annuaire.index.candidate import Candidate
 from annuaire.index.compile import Plan
-from annuaire.index.plan import Node
+from annuaire.index.plan import Bounds, Node
 from annuaire.index.prepare import Numbering
 from annuaire.index.sight import Sight
 
 # A slice of work: short enough that another client's keystroke does not wait for it.
 SLICE_SECONDS = 0.004
+# Words of so many letters and more make a filter selective.
+SELECTIVE_MIN = 4
 # The clock is read once for so many verified entries: each may cost 2 to 20 µs.
 VERIFIED_AT_ONCE = 64
 
@@ -49,19 +51,24 @@ def decide(
     node: Node, sight: Sight, chunk: int, within: BitMap, need: int, numbering: Numbering, clock: Clock
 ) -> Generator[None, None, list[int]]:
     """The first `need` local ids inside `within` for which the node is TRUE, ascending."""
-    low, high = node.true(sight, chunk, within)
+    return (yield from settle(node, node.true(sight, chunk, within), sight, chunk, need, numbering, clock))
+
+
+def settle(
+    node: Node, bounds: Bounds, sight: Sight, chunk: int, need: int, numbering: Numbering, clock: Clock
+) -> Generator[None, None, list[int]]:
+    """The first `need` local ids between the bounds for which the node is TRUE, ascending."""
+    low, high = bounds
     if low is high or len(low) == len(high):
         return list(high[:need]) if len(high) > need else list(high)
     found: list[int] = []
     first = chunk << layout.CHUNK_BITS
-    count = 0
     check, part = node.check, sight.part
-    for local in high:
+    for count, local in enumerate(high, 1):
         if local in low or check(Candidate(part, first + local, numbering)):
             found.append(local)
             if len(found) == need:
                 break
-        count += 1
         if not count % VERIFIED_AT_ONCE and clock.over():
             yield None
             clock.restart()
@@ -92,6 +99,11 @@ def ranked(
     """
     narrowed = [(sight, few(plan, sight, universe)) for sight, universe in sights]
     hits: list[Hit] = []
+    # Long words: few entries match, so each chunk is matched once and the tiers divide the result. Short ones:
+    # the first tiers fill the answer, so the filter is run inside a tier only.
+    selective = bool(plan.words) and min(map(len, plan.words)) >= SELECTIVE_MIN
+    matched: dict[tuple[int, int], Bounds] = {}
+    node = plan.node
     for tier in _tiers(plan):
         by_sight: list[list[Hit]] = []
         for sight, universe in narrowed:
@@ -100,13 +112,27 @@ def ranked(
             wanted = need if sight.part.frozen else layout.CHUNK_SIZE
             found: list[Hit] = []
             for chunk, seen in universe.items():
-                within = tier(sight, chunk, seen)
-                if within:
-                    first = chunk << layout.CHUNK_BITS
-                    locals_ = yield from decide(plan.node, sight, chunk, within, wanted - len(found), numbering, clock)
-                    found += [(sight, first + local) for local in locals_]
-                    if len(found) >= wanted:
-                        break
+                if selective:
+                    bounds = matched.get((id(sight), chunk))
+                    if bounds is None:
+                        bounds = matched[(id(sight), chunk)] = node.true(sight, chunk, seen)
+                    low, high = bounds
+                    if not high:
+                        continue
+                    within = tier(sight, chunk, high)
+                    if not within:
+                        continue
+                    bounds = (within, within) if low is high else (low & within, within)
+                else:
+                    within = tier(sight, chunk, seen)
+                    if not within:
+                        continue
+                    bounds = node.true(sight, chunk, within)
+                first = chunk << layout.CHUNK_BITS
+                locals_ = yield from settle(node, bounds, sight, chunk, wanted - len(found), numbering, clock)
+                found += [(sight, first + local) for local in locals_]
+                if len(found) >= wanted:
+                    break
                 if clock.over():
                     yield None
                     clock.restart()

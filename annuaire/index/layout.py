@@ -9,6 +9,7 @@ A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) 
     postings   chunk, kind, attribute, term -> roaring bitmap of the local ids (0..65535) of that chunk
     many       digest, chunk -> the same, for an equality value that too many entries share to be listed in a page
     equal      bucket -> page of rows: digest (12 octets), id (4 octets)
+    wordgrams  three UTF-16 units -> roaring bitmap of the numbers of the words of a base that contain them
     passwords  digest of a DN key -> userPassword values (in no entry, posting or answer)
     shapes     shape number -> the attribute descriptions of the entries of that shape
     meta       name -> value
@@ -26,13 +27,24 @@ CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
 CHUNK_MASK = CHUNK_SIZE - 1
 
-DATABASES = ("answers", "details", "texts", "postings", "many", "equal", "passwords", "shapes", "meta")
+DATABASES = (
+    "answers",
+    "details",
+    "texts",
+    "postings",
+    "many",
+    "equal",
+    "wordgrams",
+    "passwords",
+    "shapes",
+    "meta",
+)
 # Virtual size: an address range, not memory. 64 GiB holds some fifty million entries.
 MAP_SIZE = 64 << 30
 MAX_READERS = 1024
 
 # Kinds of postings, in key order.
-GRAM, WORD, WORD_START, PRESENT, SUBTREE, CHILDREN, AUDIENCE = range(7)
+GRAM, WORD, WORD_START, VALUE_START, PRESENT, SUBTREE, CHILDREN, AUDIENCE = range(8)
 
 # The attribute number of the union text; the others are numbered from 1 in order of their names.
 UNION = 0
@@ -41,6 +53,9 @@ DN_KEY = 0xFFFF
 
 # Word starts of up to this many UTF-16 units have a posting of their own; longer ones are a range of words.
 WORD_START_MAX = 4
+# Beginnings of values of these lengths have one too: a start mark and two letters are all that a gram can tell,
+# and `MARS` begins far fewer values than words (Marseille).
+VALUE_STARTS = (3, 4, 6)
 # A longer word is cut: it only ranks.
 WORD_MAX = 48
 

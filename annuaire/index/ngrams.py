@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from annuaire.index import postings
+from annuaire.index import layout, postings
 
 START = "\x02"
 END = "\x03"
@@ -26,6 +26,16 @@ GRAM = 3
 def text_of(values: Iterable[str]) -> str:
     """The text of one attribute's folded values."""
     return "".join([f"{START}{value[:INDEXED_MAX]}{END}" for value in dict.fromkeys(values)])
+
+
+def value_starts(text: str) -> set[str]:
+    """The beginnings of the values of a text that have a posting of their own."""
+    starts = set()
+    for value in text.replace(SEPARATOR, "").split(END):
+        for size in layout.VALUE_STARTS:
+            if len(value) > size:  # the start mark counts
+                starts.add(value[1 : size + 1])
+    return starts
 
 
 def gram_keys(text: str) -> tuple[list[bytes], bool]:

@@ -31,6 +31,8 @@ class Part:
         self._passwords = databases["passwords"]
         self._shapes = databases["shapes"]
         self._meta = databases["meta"]
+        self._wordgrams = databases["wordgrams"]
+        self._words: list[str] | None = None
         self.shapes: dict[int, tuple[str, ...]] = {}
         self._transaction: Any = None
         self._get: Any = None
@@ -144,15 +146,30 @@ class Part:
                     found.append(postings.deserialize(raw))
         return BitMap.union(*found) if found else BitMap()
 
-    def words_like(self, chunk: int, start: bytes) -> list[tuple[bytes, bytes]]:
-        """(word, posting) of every word that begins with these octets."""
-        prefix = layout.posting_key(chunk, layout.WORD, 0, start)
-        cut = layout.POSTING.size
-        found = []
-        with self._transaction.cursor(self._postings) as cursor:
-            if cursor.set_range(prefix):
-                for key, raw in cursor:
-                    if not key.startswith(prefix):
-                        break
-                    found.append((key[cut:], raw))
-        return found
+    def words_with(self, piece: str, at_most: int) -> list[str] | None:
+        """The words of a base that contain these three letters or more and do not begin with them.
+
+        None: there are more than `at_most`, or this part keeps no list (a recent part, which is small).
+        """
+        if not self.frozen:
+            return None
+        words = self._words
+        if words is None:
+            raw = self.meta(b"words") or b""
+            words = self._words = raw.decode("utf-8", "surrogatepass").split("\n")
+        units = piece.encode("utf-16-be", "surrogatepass")
+        found: BitMap | None = None
+        for i in range(0, len(units) - 4, 2):
+            raw = self._get(units[i : i + 6], None, self._wordgrams)
+            if raw is None:
+                return []
+            some = postings.deserialize(raw)
+            found = some if found is None else found & some
+        containing = []
+        for number in found or ():
+            word = words[number]
+            if piece in word and not word.startswith(piece):
+                containing.append(word)
+                if len(containing) > at_most:
+                    return None
+        return containing

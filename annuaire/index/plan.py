@@ -243,7 +243,7 @@ class Pieces:
     user has typed so far ("jean ") then finds what the finished word will.
     """
 
-    __slots__ = ("_grams", "_needle", "any", "exact", "final", "initial")
+    __slots__ = ("_begun", "_grams", "_needle", "_whole", "any", "exact", "final", "initial")
 
     def __init__(self, initial: str | None, middle: Iterable[str], final: str | None) -> None:
         self.initial = initial
@@ -267,6 +267,7 @@ class Pieces:
             exact = exact and whole
         self.exact = exact
         self._grams = list(dict.fromkeys(self._grams))
+        self._begun, self._whole = _certain_words(marked)
 
     @property
     def word(self) -> str | None:
@@ -282,6 +283,13 @@ class Pieces:
         if not self._grams:
             return within & sight.gram(chunk, attribute, _ANY_START)
         found = within
+        if attribute == layout.UNION and not self.exact:
+            for word in self._whole:
+                found = found & sight.word(chunk, word)
+            for start in self._begun:
+                found = found & sight.word_start(chunk, start)
+            if not found:
+                return found
         for term in self._grams:
             found = found & sight.gram(chunk, attribute, term)
             if not found:
@@ -313,25 +321,59 @@ class Pieces:
         return True
 
 
+def _certain_words(marked: list[str]) -> tuple[list[str], list[bytes]]:
+    """What pieces say of the words of a text: some begin so, some are whole. Far rarer than their n-grams."""
+    begun: list[str] = []
+    whole: list[bytes] = []
+    for piece in marked:
+        for word in set(folding.words(piece.replace(ngrams.START, " ").replace(ngrams.END, " "))):
+            at = piece.find(word)
+            while at >= 0:
+                end = at + len(word)
+                if at and not piece[at - 1].isalnum():
+                    if end == len(piece):
+                        begun.append(word[: layout.WORD_MAX])
+                    elif not piece[end].isalnum():
+                        whole.append(word[: layout.WORD_MAX].encode("utf-8", "surrogatepass"))
+                at = piece.find(word, end)
+    return begun, whole
+
+
 _ANY_START = ngrams.gram_keys(ngrams.START)[0][0]
 
 
 class UnionPieces(Node):
     """The same substrings assertion ORed over every attribute of the union text: one look-up, one test."""
 
-    __slots__ = ("_pieces", "_word")
+    __slots__ = ("_pieces", "_start", "_start_is_all", "_word")
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
         self._word = None if pieces.exact else pieces.word
+        initial = None if pieces.exact else pieces.initial
+        self._start: str | None = None
+        for size in layout.VALUE_STARTS:
+            if initial is not None and len(initial) >= size:
+                self._start = initial[:size]
+        self._start_is_all = self._start == initial and not pieces.any and pieces.final is None
 
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
+        if self._start is not None:
+            found = sight.value_start(chunk, self._start) & within
+            if self._start_is_all or not found:
+                return found, found
+            return postings.EMPTY, self._pieces.candidates(sight, chunk, layout.UNION, found)
         if self._word is None:
             found = self._pieces.candidates(sight, chunk, layout.UNION, within)
             return (found, found) if self._pieces.exact else (postings.EMPTY, found)
-        # An entry with a word that begins so contains it: certain without verification.
+        # One word anywhere: it is in an entry exactly when it is in one of the entry's words.
         low = sight.word_start(chunk, self._word) & within
         if len(low) == len(within):
+            return low, low
+        inside = sight.inside_words(self._word)
+        if inside is not None:
+            if inside:
+                low = low | (BitMap.union(*[sight.word(chunk, word) for word in inside]) & within)
             return low, low
         return low, self._pieces.candidates(sight, chunk, layout.UNION, within)
 

@@ -8,13 +8,11 @@ from typing import NamedTuple
 from annuaire.index import entry as entries
 from annuaire.index import folding, layout, ngrams
 from annuaire.index.entry import IndexEntry
-from annuaire.ldap import ber
+from annuaire.ldap import ber, responses
 from annuaire.ldap.schema import AttributeType, Schema
 
 # Values longer than this are neither folded nor digested one by one into the pages: photos, certificates.
 DIGESTED_MAX = 32_768
-
-SEARCH_RESULT_ENTRY = 0x64
 
 
 class Prepared(NamedTuple):
@@ -35,13 +33,41 @@ class Prepared(NamedTuple):
     passwords: bytes | None
 
 
-class _Plan(NamedTuple):
+# Values remembered of each attribute: professions, towns and names come back thousands of times.
+_REMEMBERED_MAX = 20_000
+_ENTRY_DN = "entryDN"
+
+
+class _Plan:
     """How one attribute description is indexed."""
 
-    number: int
-    equality: folding.Fold | None
-    substrings: folding.Fold | None
-    segment: int | None  # in the union text
+    __slots__ = ("_equality", "_same", "_seen", "_substrings", "number", "segment")
+
+    def __init__(self, number: int, attribute: AttributeType, segment: int | None) -> None:
+        self.number = number
+        self.segment = segment  # in the union text
+        self._equality = folding.equality(attribute)
+        self._substrings = folding.substrings(attribute)
+        self._same = self._equality is self._substrings
+        self._seen: dict[bytes, tuple[bytes | None, str | None]] = {}
+
+    def value(self, value: bytes) -> tuple[bytes | None, str | None]:
+        """The digest for equality and the folded text for substrings, each None where there is none."""
+        known = self._seen.get(value)
+        if known is None:
+            known = self._value(value)
+            if len(self._seen) < _REMEMBERED_MAX and len(value) < 256:
+                self._seen[value] = known
+        return known
+
+    def _value(self, value: bytes) -> tuple[bytes | None, str | None]:
+        if len(value) > DIGESTED_MAX:
+            return None, None if self._substrings is None else self._substrings(value)
+        folded = None if self._equality is None else self._equality(value)
+        digest = None if folded is None else value_digest(self.number, folded)
+        if self._same:
+            return digest, folded
+        return digest, None if self._substrings is None else self._substrings(value)
 
 
 class Numbering:
@@ -52,7 +78,7 @@ class Numbering:
         names = sorted({t.key for t in schema.attribute_types})
         self.names = tuple(names)
         self.number: dict[str, int] = {name: i + 1 for i, name in enumerate(names)}
-        self._plans: dict[str, _Plan | None] = {}
+        self.plans: dict[str, _Plan | None] = {}
 
     def of(self, attribute: AttributeType) -> int:
         return self.number[attribute.key]
@@ -60,22 +86,20 @@ class Numbering:
     def plan(self, description: str) -> _Plan | None:
         """How a description is indexed; None for what the schema does not know."""
         try:
-            return self._plans[description]
+            return self.plans[description]
         except KeyError:
             plan = self._plan(description)
-            if len(self._plans) < 4096:  # options can be invented without end
-                self._plans[description] = plan
+            if len(self.plans) < 4096:  # options can be invented without end
+                self.plans[description] = plan
             return plan
 
     def _plan(self, description: str) -> _Plan | None:
         attribute = self.schema.attribute(description)
         if attribute is None:
             return None
-        name = attribute.key
-        segment = ngrams.UNION_ATTRIBUTES.index(name) if name in ngrams.UNION_ATTRIBUTES else None
-        return _Plan(
-            self.of(attribute), folding.equality(attribute), folding.substrings(attribute), segment
-        )
+        union = ngrams.UNION_ATTRIBUTES
+        segment = union.index(attribute.key) if attribute.key in union else None
+        return _Plan(self.of(attribute), attribute, segment)
 
 
 def ancestors(key: bytes) -> list[bytes]:
@@ -88,8 +112,9 @@ def ancestors(key: bytes) -> list[bytes]:
 
 
 @lru_cache(maxsize=65536)
-def _digest(number: int, value: bytes) -> bytes:
-    return layout.digest(number, value)
+def _above(key: bytes) -> tuple[bytes, ...]:
+    """The digests of the keys above a parent, itself included: entries share their parents."""
+    return tuple([layout.digest(layout.DN_KEY, above) for above in (key, *ancestors(key))])
 
 
 def value_digest(number: int, folded: str) -> bytes:
@@ -104,59 +129,67 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     digests = [layout.digest(layout.DN_KEY, entry.key)]
     present: list[int] = []
     shape: list[str] = []
+    offsets: list[int] = []
+    plans, plan_of = numbering.plans, numbering.plan
 
-    def take(attributes: bytes, searchable: bool) -> None:
-        for description, values in ber.decode_attributes(attributes).items():
-            shape.append(description)
-            plan = numbering.plan(description)
-            if plan is None:
-                continue
-            number, equality, substrings, segment = plan
-            present.append(number)
-            folded: list[str] | None = None
-            if equality is not None:
-                folded = []
-                for value in values:
-                    if len(value) <= DIGESTED_MAX:
-                        text = equality(value)
-                        if text is not None:
-                            folded.append(text)
-                            digests.append(
-                                layout.digest(number, text.encode("utf-8", "surrogatepass"))
-                            )
-            if not searchable or substrings is None:
-                continue
-            if substrings is not equality or folded is None:
-                folded = [text for text in map(substrings, values) if text is not None]
-            if segment is not None:
-                segments[segment] += folded
-            elif folded:
-                texts.setdefault(number, []).extend(folded)
-
-    take(entry.attributes, True)
-    user = len(shape)
-    take(entry.operational, False)
-
-    name = ber.octets(entry.dn.encode())
-    body = ber.sequence((entry.attributes,))
-    answer = ber.tlv(SEARCH_RESULT_ENTRY, name + body)
-    shift = len(answer) - len(entry.attributes)
-    offsets = [shift + start for _, start, _ in ber.iterate_attributes(entry.attributes)] + [len(answer)]
-    operational_offsets = [start for _, start, _ in ber.iterate_attributes(entry.operational)]
-    operational_offsets.append(len(entry.operational))
-    above = ancestors(entry.key)
-    sort_key = entries.sort_key(segments[0], entry.key)
-    words: set[str] = set()
-    for values in segments:
+    decoded = ber.decode_attributes(entry.attributes)
+    for (description, values), (_, start, _) in zip(
+        decoded.items(), ber.iterate_attributes(entry.attributes), strict=True
+    ):
+        shape.append(description)
+        offsets.append(start)
+        plan = plans[description] if description in plans else plan_of(description)
+        if plan is None:
+            continue
+        present.append(plan.number)
+        folded: list[str] = []
         for value in values:
-            words.update(folding.words(value))
-    assert user == len(offsets) - 1
+            digest, text = plan.value(value)
+            if digest is not None:
+                digests.append(digest)
+            if text is not None:
+                folded.append(text)
+        if folded:
+            if plan.segment is not None:
+                segments[plan.segment] += folded
+            elif plan.number in texts:
+                texts[plan.number] += folded
+            else:
+                texts[plan.number] = folded
+    operational = []
+    operational_offsets = [0]
+    for description, values in entry.operational.items():
+        shape.append(description)
+        operational.append(ber.encode_attributes({description: values}))
+        operational_offsets.append(operational_offsets[-1] + len(operational[-1]))
+        plan = plan_of(description)
+        if plan is None:
+            continue
+        present.append(plan.number)
+        if description == _ENTRY_DN:  # its normal form is at hand
+            digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
+            continue
+        for value in values:
+            digest, _ = plan.value(value)
+            if digest is not None:
+                digests.append(digest)
+
+    answer = responses.entry(entry.dn.encode(), entry.attributes)
+    shift = len(answer) - len(entry.attributes)
+    parent = entry.key.rpartition(b"\0")[0]
+    sort_key = entries.sort_key(segments[0], entry.key)
+    words = set(folding.words(" ".join([" ".join(values) for values in segments])))
     return Prepared(
         sort_key,
         entry.key,
         answer,
         entries.encode_details(
-            offsets, operational_offsets, entry.uuid, entry.key, sort_key, entry.operational
+            [*[shift + start for start in offsets], len(answer)],
+            operational_offsets,
+            entry.uuid,
+            entry.key,
+            sort_key,
+            b"".join(operational),
         ),
         tuple(shape),
         ngrams.SEPARATOR.join([ngrams.text_of(values) for values in segments]),
@@ -164,7 +197,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         tuple([(number, ngrams.text_of(values)) for number, values in texts.items()]),
         b"".join(dict.fromkeys(digests)),
         tuple(dict.fromkeys(present)),
-        tuple([_digest(layout.DN_KEY, key) for key in above]),
+        _above(parent) if parent else (),
         entry.audiences,
         entry.passwords,
     )

@@ -56,7 +56,7 @@ def resolve(snapshot: Snapshot, key: bytes, audience: int) -> Target:
             if sight.sees(audience, identifier)
         )
         known = Target(key, digest, hits)
-        _remember(snapshot, (key, audience), known)
+        remember(snapshot, (key, audience), known)
     assert isinstance(known, Target)
     return known
 
@@ -75,8 +75,8 @@ def universes(snapshot: Snapshot, target: Target, scope: int, audience: int) -> 
     wanted = (target.key, scope, audience)
     known = snapshot.known.get(wanted)
     if known is None:
+        found: list[tuple[Sight, Universe]] = []
         kind = layout.CHILDREN if scope == messages.ONE_LEVEL else layout.SUBTREE
-        known = []
         for sight in snapshot.sights:
             universe: Universe = {}
             if scope != messages.BASE:
@@ -87,12 +87,13 @@ def universes(snapshot: Snapshot, target: Target, scope: int, audience: int) -> 
                         chunk = identifier >> layout.CHUNK_BITS
                         one = BitMap([identifier & layout.CHUNK_MASK])
                         universe[chunk] = universe[chunk] | one if chunk in universe else one
-            known.append((sight, dict(sorted(universe.items()))))
-        _remember(snapshot, wanted, known)
+            found.append((sight, dict(sorted(universe.items()))))
+        remember(snapshot, wanted, found)
+        return found
     return known  # type: ignore[return-value]
 
 
-def _remember(snapshot: Snapshot, name: object, value: object) -> None:
+def remember(snapshot: Snapshot, name: object, value: object) -> None:
     if len(snapshot.known) >= KNOWN_MAX:
         snapshot.known.clear()
     snapshot.known[name] = value
@@ -135,7 +136,12 @@ def limit_of(limits: SizeLimits, audience: Audience, asked: int, plan: Plan) -> 
 
 
 def prepare(
-    snapshot: Snapshot, request: SearchRequest, key: bytes, audience: Audience, compiler: Compiler, limits: SizeLimits
+    snapshot: Snapshot,
+    request: SearchRequest,
+    key: bytes,
+    audience: Audience,
+    compiler: Compiler,
+    limits: SizeLimits,
 ) -> Query:
     """The query of a request whose base has that key."""
     target = resolve(snapshot, key, audience)

@@ -24,8 +24,9 @@ from annuaire.index.cookies import Place, Seal
 from annuaire.index.gather import PAUSE, Clock, Hit
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import Query, SizeLimits
+from annuaire.index.quick import QuickEquality
 from annuaire.index.reader import Reader, Snapshot
-from annuaire.ldap import ber, controls, dn, messages, responses
+from annuaire.ldap import ber, controls, dn, responses
 from annuaire.ldap.controls import PagedResults, SortKey
 from annuaire.ldap.directory import Account, Answer, Found
 from annuaire.ldap.messages import Control, Message, SearchRequest
@@ -43,7 +44,7 @@ T = TypeVar("T")
 Pieces = Generator[list[bytes] | None, None, None]
 
 
-class TooLate(Exception):
+class TooLate(Exception):  # noqa: N818 an end, not an error
     """The time limit passed while nothing was sent yet."""
 
 
@@ -68,12 +69,21 @@ class Directory:
         self._seal = Seal(cookie_key)
         self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
         self._bases = query.Bases(self._schema, self._suffix)
+        self._quick = QuickEquality(numbering, self._bases, self._answerer)
 
     # -------------------------------------------------------------- search
 
     def search(self, message: Message, audience: Audience, now: float) -> Answer:
         """The answer to a SearchRequest; Unavailable when there is no index yet."""
         snapshot = self._reader.snapshot()
+        request = message.operation
+        assert isinstance(request, SearchRequest)
+        filter_ = request.filter
+        if isinstance(filter_, Equality) and not message.controls:
+            answer = self._quick.answer(snapshot, message.message_id, request, filter_, audience)
+            if answer is not None:
+                snapshot.end()
+                return answer
         run = self._run(message, audience, now, snapshot)
         pieces: list[bytes] = []
         try:
@@ -165,9 +175,9 @@ class Directory:
             order = None  # the order in which entries are numbered
         if page is None and order is None:
             yield from self._first(prepared, output)
-        elif page is None:
+        elif page is None and order is not None:
             yield from self._sorted(prepared, order, output, 0, prepared.limit or None)
-        else:
+        elif page is not None:
             search = _identity(request, prepared.target.key, keys, output.audience)
             place = Place(0, 0, b"", bytes(16))
             if page.cookie:
@@ -292,7 +302,7 @@ class Directory:
         number = self._numbering.number.get("entryuuid", 0)
         uuid = place.uuid.hex()
         text = f"{uuid[:8]}-{uuid[8:12]}-{uuid[12:16]}-{uuid[16:20]}-{uuid[20:]}"
-        fold = folding.equality(self._schema.attribute("entryUUID"))  # type: ignore[arg-type]
+        fold = folding.equality(self._schema.attribute("entryUUID"))
         folded = None if fold is None else fold(text.encode())
         if folded is not None:
             digest = layout.digest(number, folded.encode())
@@ -376,9 +386,7 @@ class _Order:
         self._folds = folds
         self.natural = natural
 
-    def sort(
-        self, hits: list[Hit], numbering: Numbering, clock: Clock
-    ) -> Generator[None, None, list[Hit]]:
+    def sort(self, hits: list[Hit], numbering: Numbering, clock: Clock) -> Generator[None, None, list[Hit]]:
         """RFC 2891 §2.2: the least of several values counts, an absent one is larger than any; ties in (cn, DN)."""
         keyed: list[tuple[list[tuple[bool, str]], bytes, Hit]] = []
         for sight, identifier in hits:
@@ -393,7 +401,7 @@ class _Order:
                 clock.restart()
         keyed.sort(key=lambda item: item[1])
         for i in range(len(self._folds) - 1, -1, -1):
-            keyed.sort(key=lambda item: item[0][i], reverse=self._folds[i][2])  # noqa: B023 used at once
+            keyed.sort(key=lambda item: item[0][i], reverse=self._folds[i][2])
         return [hit for _, _, hit in keyed]
 
 

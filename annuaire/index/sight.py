@@ -9,6 +9,11 @@ from annuaire.index.part import Part
 
 # Sets kept between requests: the audience's and the usual bases', eight chunks each at national size.
 UNIVERSES_MAX = 64
+IN_MANY = -1
+# Decoded postings kept: 8 KiB each at most.
+DECODED_MAX = 4096
+# A piece that is inside more words than this is verified entry by entry: most candidates are then true.
+INSIDE_MAX = 64
 
 
 class Sight:
@@ -20,6 +25,8 @@ class Sight:
         # Every sight of the same moment, this one included: what lies below an entry may be in another part.
         self.together: list[Sight] = [self]
         self.gone = gone
+        self._decoded: dict[tuple[int, int, int, bytes], BitMap] = {}
+        self._inside: dict[str, list[bytes] | None] = {}
         self._universes: OrderedDict[tuple[int, bytes, int], dict[int, BitMap]] = OrderedDict()
 
     def exists(self, identifier: int) -> bool:
@@ -63,26 +70,66 @@ class Sight:
 
     # -------------------------------------------------------------- sets of one chunk
 
+    def posting(self, chunk: int, kind: int, attribute: int, term: bytes) -> BitMap:
+        """One posting, never to be changed; what was asked lately is kept decoded."""
+        key = (chunk, kind, attribute, term)
+        found = self._decoded.get(key)
+        if found is None:
+            found = self.part.posting(layout.posting_key(chunk, kind, attribute, term)) or postings.EMPTY
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: tuple[int, int, int, bytes], found: BitMap) -> None:
+        if len(self._decoded) >= DECODED_MAX:
+            self._decoded.clear()
+        self._decoded[key] = found
+
     def gram(self, chunk: int, attribute: int, term: bytes) -> BitMap:
-        return self.part.posting(layout.posting_key(chunk, layout.GRAM, attribute, term)) or postings.EMPTY
+        return self.posting(chunk, layout.GRAM, attribute, term)
 
     def word(self, chunk: int, word: bytes) -> BitMap:
         """Entries that have this whole word."""
-        return self.part.posting(layout.posting_key(chunk, layout.WORD, 0, word)) or postings.EMPTY
+        return self.posting(chunk, layout.WORD, 0, word)
 
     def word_start(self, chunk: int, word: str) -> BitMap:
         """Entries that have a word beginning so."""
         term = word.encode("utf-8", "surrogatepass")
         if len(word) <= layout.WORD_START_MAX:
-            return self.part.posting(layout.posting_key(chunk, layout.WORD_START, 0, term)) or postings.EMPTY
-        return self.part.words_from(chunk, term)
+            return self.posting(chunk, layout.WORD_START, 0, term)
+        key = (chunk, layout.WORD_START, 0, term)
+        found = self._decoded.get(key)
+        if found is None:
+            found = self.part.words_from(chunk, term)
+            self._keep(key, found)
+        return found
+
+    def value_start(self, chunk: int, start: str) -> BitMap:
+        """Entries with a value of the union text beginning so; of one of the lengths that have a posting."""
+        return self.posting(chunk, layout.VALUE_START, 0, start.encode("utf-8", "surrogatepass"))
+
+    def inside_words(self, piece: str) -> list[bytes] | None:
+        """The terms of the words that contain a piece without beginning so; None: too many to look each up."""
+        known = self._inside.get(piece, False)
+        if known is False:
+            words = self.part.words_with(piece, INSIDE_MAX)
+            known = None if words is None else [w.encode("utf-8", "surrogatepass") for w in words]
+            if len(self._inside) >= UNIVERSES_MAX * UNIVERSES_MAX:
+                self._inside.clear()
+            self._inside[piece] = known
+        return known  # type: ignore[return-value]
 
     def present(self, chunk: int, attribute: int) -> BitMap:
-        return self.part.posting(layout.posting_key(chunk, layout.PRESENT, attribute, b"")) or postings.EMPTY
+        return self.posting(chunk, layout.PRESENT, attribute, b"")
 
     def equal_in(self, chunk: int, value_digest: bytes) -> BitMap:
+        key = (chunk, IN_MANY, 0, value_digest)
+        found = self._decoded.get(key)
+        if found is not None:
+            return found
         ids = self.part.equal(value_digest)
         if ids is None:
-            return self.part.many(value_digest, chunk) or postings.EMPTY
+            found = self.part.many(value_digest, chunk) or postings.EMPTY
+            self._keep(key, found)
+            return found
         first = chunk << layout.CHUNK_BITS
         return BitMap([i - first for i in ids if 0 <= i - first < layout.CHUNK_SIZE])

@@ -12,8 +12,8 @@ import lmdb
 from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
-from annuaire.index import environments, layout, ngrams, postings
 from annuaire.index import entry as entries
+from annuaire.index import environments, layout, ngrams, postings
 from annuaire.index.entry import IndexEntry
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering, Prepared, prepare
@@ -125,6 +125,8 @@ class _Writing:
             mark(layout.WORD, 0, word.encode("utf-8", "surrogatepass"))
             for length in range(1, min(len(word), layout.WORD_START_MAX) + 1):
                 mark(layout.WORD_START, 0, word[:length].encode("utf-8", "surrogatepass"))
+        for start in ngrams.value_starts(prepared.text):
+            mark(layout.VALUE_START, 0, start.encode("utf-8", "surrogatepass"))
         for attribute in prepared.present:
             mark(layout.PRESENT, attribute, b"")
         for digest in prepared.ancestors:
@@ -164,8 +166,8 @@ class _Writing:
         return BitMap() if raw is None else postings.deserialize(raw)
 
     def _get(self, database: str, key: bytes) -> bytes | None:
-        value: bytes | None = self._transaction.get(key, db=self._databases[database])
-        return value
+        value = self._transaction.get(key, db=self._databases[database])
+        return None if value is None else bytes(value)
 
     def _put(self, database: str, key: bytes, value: bytes) -> None:
         self._transaction.put(key, value, db=self._databases[database])
