@@ -54,7 +54,8 @@ class ClassSet:
     # Attribute key to the class that requires it.
     must: dict[str, ObjectClass] = field(default_factory=dict)
     allowed: set[str] = field(default_factory=set)
-    anything: bool = False
+    # False when there is nothing to say of what is not allowed: extensibleObject, or classes still wrong.
+    limits: bool = True
     structural: ObjectClass | None = None
     names: str = ""
 
@@ -102,8 +103,7 @@ class Check:
         for key, required_by in classes.must.items():
             if key not in present:
                 violations.append(self._missing(key, required_by))
-        # Without a structural class what is allowed is not known yet: one complaint is enough.
-        if classes.structural and not classes.anything and not present.keys() <= classes.allowed:
+        if classes.limits and not present.keys() <= classes.allowed:
             for key in present.keys() - classes.allowed:
                 violations.append(self._not_allowed(key, classes))
         if dn.rdns:
@@ -137,7 +137,6 @@ class Check:
             else:
                 classes[known.key] = known
         result.names = ", ".join(known.name for known in classes.values())
-        result.anything = _EXTENSIBLE in classes
         for known in classes.values():
             for key in known.must:
                 # Blame the class that says so itself, not one that inherits it.
@@ -149,6 +148,9 @@ class Check:
             key for known in self._attributes.values() if known.operational for key in (known.key,)
         }
         result.structural = _structural(classes, result.violations, bool(values) and not classes)
+        result.limits = (
+            result.structural is not None and len(classes) == len(values) and _EXTENSIBLE not in classes
+        )
         return result
 
     def _missing(self, key: str, required_by: ObjectClass) -> Violation:
