@@ -1,10 +1,30 @@
 """Fixtures for all tests; that this file is here also lets tests import their neighbours in this folder by name."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+import serving
 
 from annuaire.ldap import schema as schemas
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
 @pytest.fixture(scope="session")
 def schema() -> schemas.Schema:
     return schemas.standard()
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    return FIXTURES
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
+    """Two workers serving the invented people of fixtures/: to be asked, not to be changed."""
+    state = tmp_path_factory.mktemp("server") / "var"
+    serving.fill(state, FIXTURES / "apicrypt.ldif")
+    with serving.serving(state, workers=2, ANNUAIRE_AUDIENCE_ANONYMOUS="apicrypt") as running:
+        yield running

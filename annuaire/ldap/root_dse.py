@@ -101,7 +101,6 @@ def _root_dse(
 ) -> Found:
     extensions = [*capabilities.EXTENSIONS, *([capabilities.START_TLS] if start_tls else [])]
     operational = {
-        "structuralObjectClass": ["extensibleObject"],
         "namingContexts": list(naming_contexts),
         "subschemaSubentry": [SUBSCHEMA],
         "supportedControl": sorted(capabilities.CONTROLS),

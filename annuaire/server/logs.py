@@ -15,6 +15,7 @@ def start(twisted: bool = False) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a log that cannot be written fails nobody
     if twisted:
         from twisted.python import log

@@ -31,16 +31,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _prepare(config: configuration.Config) -> None:
+    # Imported late: a wrong configuration is told before SQLAlchemy and numpy are loaded.
     from annuaire.actions import initialise, refresh
     from annuaire.index.folder import IndexFolder
+    from annuaire.ldap import tree
     from annuaire.store import engine
 
-    with_store = engine.open(config.store.url, config.state)
-    try:
-        initialise.initialise(with_store, config)
-    finally:
-        with_store.close()
     source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
+    schema = source.schema()
+    store = engine.open(config.store.url, config.state)
+    try:
+        planted = tree.plant(config.suffix, config.trees.suffixes, schema)
+        initialise.initialise(store, planted, schema, config.admin_dn)
+    finally:
+        store.close()
     refresh.refresh(source, IndexFolder(config.state / "index"))
 
 

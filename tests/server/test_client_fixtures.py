@@ -1,0 +1,121 @@
+"""Every request of fixtures/clients, sent to a real server over a socket, gets the answer that stands beside it."""
+
+import socket
+
+import asking
+import fixture_clients
+import pytest
+import serving
+
+from annuaire.ldap import controls, dn, responses
+from annuaire.ldap import schema as schemas
+from annuaire.ldap.messages import Control
+
+CASES = [
+    pytest.param(request, answer, id=f"{path.stem}: {request.name}")
+    for path in fixture_clients.clients()
+    for request, answer in fixture_clients.load(path)
+]
+PAGES_MAX = 100
+
+
+def key(name: str | bytes) -> bytes:
+    text = name.decode() if isinstance(name, bytes) else name
+    return dn.key(dn.parse(text), schemas.standard())
+
+
+class Conversation:
+    """The bind and the search of one request, page after page."""
+
+    def __init__(self, connection: socket.socket, request: fixture_clients.Request) -> None:
+        self.connection = connection
+        self.request = request
+        self.entries: list[responses.Entry] = []
+        self.pages: list[int] = []
+
+    def run(self) -> tuple[responses.Result, tuple[Control, ...]]:
+        self._bind()
+        cookie = b""
+        for number in range(2, PAGES_MAX):
+            found, result, answered = self._search(number, cookie)
+            self.entries += found
+            self.pages.append(len(found))
+            cookie = b""
+            for control in answered:
+                if control.oid == controls.PAGED_RESULTS:
+                    cookie = controls.decode_paged_results(control.value).cookie
+            if not cookie:
+                return result, answered
+        raise AssertionError("the pages have no end")
+
+    def _bind(self) -> None:
+        if self.request.bind == "none":
+            return
+        if self.request.bind == "admin":
+            sent = asking.bind(1, serving.ADMIN, serving.PASSWORD)
+        else:
+            sent = asking.bind(1, version=2 if self.request.bind.endswith("v2") else 3)
+        self.connection.sendall(sent)
+        assert asking.codes(serving.receive(self.connection)) == [(1, 0)]
+
+    def _search(self, number: int, cookie: bytes):
+        request = self.request
+        sent = [
+            Control(
+                one.oid,
+                one.critical,
+                fixture_clients.paged_value(one.page_size, cookie) if one.page_size else one.value,
+            )
+            for one in request.controls
+        ]
+        self.connection.sendall(
+            asking.search(
+                number,
+                request.filter,
+                request.base,
+                request.scope,
+                request.attributes,
+                request.size,
+                request.time,
+                request.types_only,
+                request.deref,
+                sent,
+            )
+        )
+        *found, last = asking.read(serving.receive(self.connection))
+        assert isinstance(last.operation, responses.Result)
+        return [answer.operation for answer in found], last.operation, last.controls
+
+
+@pytest.mark.parametrize(("request_", "expected"), CASES)
+def test_a_real_client_gets_its_answer(server, request_, expected):
+    with server.connect() as connection:
+        conversation = Conversation(connection, request_)
+        result, answered = conversation.run()
+    entries = conversation.entries
+    names = [key(entry.dn) for entry in entries]
+    assert (result.code, len(set(names))) == (expected.result, len(names)), result.text
+    if expected.result == 32:
+        assert key(result.matched) == key(expected.matched)
+    if expected.dns is not None:
+        assert sorted(entry.dn.decode() for entry in entries) == sorted(
+            next((e.dn.decode() for e in entries if key(e.dn) == key(name)), name) for name in expected.dns
+        )
+    assert len(entries) == expected.count
+    assert {key(name) for name in expected.surely} <= set(names)
+    if expected.surely or expected.perhaps:
+        assert set(names) <= {key(name) for name in expected.surely + expected.perhaps}
+    if expected.order is not None and expected.dns is not None:
+        assert names == [key(name) for name in expected.dns]
+    descriptions = {name.lower() for entry in entries for name in entry.attributes}
+    if expected.attributes is not None:
+        assert descriptions == expected.attributes
+    assert expected.at_least <= descriptions
+    if request_.types_only:
+        assert not any(values for entry in entries for values in entry.attributes.values())
+    by_oid = {control.oid: control for control in answered}
+    assert (controls.PAGED_RESULTS in by_oid) == expected.paged
+    if expected.sort_result is not None:
+        assert by_oid[controls.SORT_RESPONSE].value[4] == expected.sort_result
+    if expected.pages:
+        assert conversation.pages == expected.pages
