@@ -22,7 +22,7 @@ from annuaire.ldap.filters import (
     Present,
     Substrings,
 )
-from annuaire.ldap.schema import AttributeType, Described, Schema
+from annuaire.ldap.schema import OBJECT_CLASS, AttributeType, Described, Schema
 
 Attributes = Mapping[str, Sequence[bytes]]
 Test = Callable[[Dn, Attributes], bool | None]
@@ -167,8 +167,19 @@ class _Tests:
         rule = attribute.equality_rule
         if rule is None:
             return _undefined
-        normalise = self._replaced(attribute) or rule.normalise
-        return _equal(values, normalise, asserted)
+        if attribute.key == OBJECT_CLASS:
+            return self._of_class(values, asserted)
+        return _equal(values, self._replaced(attribute) or rule.normalise, asserted)
+
+    def _of_class(self, values: "_Selection", asserted: bytes) -> Test:
+        """An inetOrgPerson is a person, whether or not its entry says so too."""
+        wanted = self._schema.object_class(asserted.decode("utf-8", "replace"))
+        if wanted is None:
+            return _undefined
+        key, class_keys = wanted.key, self._schema.class_keys
+        return lambda dn, attributes: any(
+            key in class_keys(value) for some in values(attributes) for value in some
+        )
 
     def _approximate(self, attribute: AttributeType, values: "_Selection", asserted: bytes) -> Test:
         rule = attribute.equality_rule
@@ -203,14 +214,15 @@ class _Tests:
         described = self._schema.describe(item.attribute) if item.attribute is not None else None
         if described is not None and described.type is None:
             return _undefined
+        attribute = described.type if described is not None else None
         if item.rule is None:
-            if described is None or described.type is None or described.type.equality_rule is None:
+            if attribute is None or attribute.equality_rule is None:
                 return _undefined
-            rule = described.type.equality_rule
-            normalise = self._replaced(described.type) or rule.normalise
+            rule = attribute.equality_rule
+            normalise = self._replaced(attribute) or rule.normalise
         else:
             named = self._schema.rule(item.rule)
-            if named is None:
+            if named is None or (attribute is not None and not matching.suits(named, attribute)):
                 return _undefined
             rule, normalise = named, named.normalise
         values = self._selection(described) if described is not None else _Suited(self._schema, rule)

@@ -48,14 +48,16 @@ class Names(dn.Naming, Protocol):
 
     def __hash__(self) -> int: ...
 
-    def identifier(self, text: str) -> str:
-        """The numeric OID of a name in any case; of an unknown name, itself in lower case."""
+    def identifier(self, text: str) -> str | None:
+        """The numeric OID of a name in any case, or of itself; None for a name that is not known."""
         ...
 
 
 class Matched(Protocol):
     """An attribute type with its rules resolved."""
 
+    @property
+    def syntax(self) -> str: ...
     @property
     def equality_rule(self) -> Rule | None: ...
     @property
@@ -218,7 +220,7 @@ class _NoSchema:
     def naming(self, attribute: str) -> tuple[str, Callable[[str], bytes]]:
         return attribute.lower(), text_or_itself(case_ignore)
 
-    def identifier(self, text: str) -> str:
+    def identifier(self, text: str) -> str | None:
         return text.lower()
 
 
@@ -260,7 +262,9 @@ def _identifier(names: Names) -> Normalise:
     valid_identifier = syntaxes.KNOWN[syntaxes.OID].valid
 
     def normalise(value: bytes) -> bytes | None:
-        return names.identifier(value.decode()).encode() if valid_identifier(value) else None
+        # RFC 4517 §4.2.26: Undefined when a name is not recognised.
+        found = names.identifier(value.decode()) if valid_identifier(value) else None
+        return None if found is None else found.encode()
 
     return normalise
 
@@ -384,6 +388,26 @@ _TEXT = frozenset(
 def is_text(rule: Rule) -> bool:
     """Whether an equality rule compares words."""
     return rule.name in _TEXT
+
+
+# Syntaxes of words and numbers in words: a rule of one may be asked for on another (RFC 4517 §4.1).
+_WORDS = frozenset(
+    (
+        *(syntaxes.DIRECTORY_STRING, syntaxes.IA5_STRING, syntaxes.PRINTABLE_STRING, syntaxes.COUNTRY_STRING),
+        *(syntaxes.NUMERIC_STRING, syntaxes.TELEPHONE_NUMBER, syntaxes.POSTAL_ADDRESS),
+    )
+)
+
+
+def suits(rule: Rule, attribute: Matched) -> bool:
+    """Whether a rule may be asked for on an attribute that does not name it."""
+    if rule in (attribute.equality_rule, attribute.ordering_rule, attribute.substrings_rule):
+        return True
+    if rule.kind is Kind.SUBSTRINGS:
+        return attribute.syntax in _WORDS
+    return (
+        rule.syntax in (attribute.syntax, syntaxes.OCTET_STRING) or {rule.syntax, attribute.syntax} <= _WORDS
+    )
 
 
 class Rules:

@@ -12,6 +12,7 @@ from pathlib import Path
 from annuaire.errors import Misconfigured
 from annuaire.ldap import matching, schema_check, schema_text, schema_types
 from annuaire.ldap.dn import Dn
+from annuaire.ldap.schema_check import OBJECT_CLASS as OBJECT_CLASS
 from annuaire.ldap.schema_check import Described as Described
 from annuaire.ldap.schema_check import Violation as Violation
 from annuaire.ldap.schema_types import AttributeType as AttributeType
@@ -84,10 +85,15 @@ class Schema:
         """The most derived structural class; None without any."""
         for description, values in attributes.items():
             known = self.describe(description).type
-            if known is not None and known.key == schema_check.OBJECT_CLASS:
+            if known is not None and known.key == OBJECT_CLASS:
                 structural = self._check.class_set(values).structural
                 return structural.name if structural else None
         return None
+
+    def class_keys(self, value: bytes) -> frozenset[str]:
+        """Of an objectClass value: the class and all its superclasses, whose values it implies (RFC 4512 §3.3)."""
+        known = self._classes.get(value.decode("utf-8", "replace").lower())
+        return known.superclasses if known else frozenset()
 
     def check(self, dn: Dn, attributes: Mapping[str, Sequence[bytes]]) -> list[Violation]:
         """All that is wrong with the entry, nothing when it agrees with the schema."""
@@ -111,10 +117,10 @@ class Schema:
             self._namings[attribute] = found
         return found
 
-    def identifier(self, text: str) -> str:
-        """The OID of a class or attribute type named in any way; what is not known, in lower case."""
-        lowered = text.lower()
-        return self._oids.get(lowered, lowered)
+    def identifier(self, text: str) -> str | None:
+        """The OID of a class or attribute type named in any way; None for a name that is not known."""
+        found = self._oids.get(text.lower())
+        return text if found is None and text[:1].isdigit() else found
 
     # --- Publishing ---
 

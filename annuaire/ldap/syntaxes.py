@@ -15,6 +15,7 @@ PREFIX = "1.3.6.1.4.1.1466.115.121.1."
 BIT_STRING = PREFIX + "6"
 BOOLEAN = PREFIX + "7"
 CERTIFICATE = PREFIX + "8"
+COUNTRY_STRING = PREFIX + "11"
 DISTINGUISHED_NAME = PREFIX + "12"
 DIRECTORY_STRING = PREFIX + "15"
 GENERALIZED_TIME = PREFIX + "24"
@@ -162,7 +163,7 @@ _ALL = (
     Syntax(CERTIFICATE, "Certificate", _der_sequence, True),
     Syntax(PREFIX + "9", "Certificate List", _der_sequence, True),
     Syntax(PREFIX + "10", "Certificate Pair", _der_sequence, True),
-    Syntax(PREFIX + "11", "Country String", _matching(_PRINTABLE + rb"{2}")),
+    Syntax(COUNTRY_STRING, "Country String", _matching(_PRINTABLE + rb"{2}")),
     Syntax(DISTINGUISHED_NAME, "DN", _distinguished_name),
     Syntax(PREFIX + "14", "Delivery Method", _matching(_KEYSTRING + rb"(?: *\$ *" + _KEYSTRING + rb")*")),
     Syntax(DIRECTORY_STRING, "Directory String", _directory_string),

@@ -55,6 +55,7 @@ def ask(text: str) -> bool | None:
         "(name=fr)",
         "(objectClass=INETORGPERSON)",
         "(objectClass=2.5.6.6)",
+        "(objectClass=top)",
         "(objectClass=*)",
         "(cn=*)",
         "(cn;lang-fr=*)",
@@ -128,7 +129,6 @@ def test_true(text: str) -> None:
         "(sn=name)",
         "(c=banana)",
         "(objectClass=device)",
-        "(objectClass=inconnue)",
         "(sn=*b*b*)",
         "(sn=ban*nana)",
         "(sn=banana*banana)",
@@ -181,6 +181,9 @@ def test_false(text: str) -> None:
         "(seeAlso=nobody)",
         "(seeAlso=*x*)",
         "(objectClass=a b)",
+        "(objectClass=inconnue)",
+        "(cn:booleanMatch:=TRUE)",
+        "(apicryptVersion:caseIgnoreMatch:=10)",
         "(jpegPhoto=x)",
         "(userCertificate=x)",
         "(cn:inconnue:=x)",
@@ -198,6 +201,13 @@ def test_undefined_stays_undefined_under_not(text: str) -> None:
     assert ask(f"(!(!{text}))") is None
     assert ask(f"(&{text}(|))") is False
     assert ask(f"(|{text}(&))") is True
+
+
+def test_a_class_is_asked_for_with_what_descends_from_it() -> None:
+    entry = {"objectClass": [b"inetOrgPerson"]}
+    for name in ("top", "PERSON", "organizationalPerson", "2.5.6.7", "inetOrgPerson"):
+        assert evaluation.evaluate(Equality("objectClass", name.encode()), NAME, entry, STANDARD) is True
+    assert evaluation.evaluate(Equality("objectClass", b"device"), NAME, entry, STANDARD) is False
 
 
 def test_a_value_of_the_entry_that_is_not_valid_matches_nothing() -> None:

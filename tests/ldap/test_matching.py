@@ -90,6 +90,7 @@ def test_values_that_differ_do_not_match(name: str, left: bytes, right: bytes) -
         ("distinguishedNameMatch", b"nothing"),
         ("distinguishedNameMatch", b"cn=\xff"),
         ("objectIdentifierMatch", b"a b"),
+        ("objectIdentifierMatch", b"inconnue"),
         ("generalizedTimeMatch", b"0Z"),
         ("generalizedTimeMatch", b"00000101000000Z"),
         ("generalizedTimeMatch", b"00010101000000+0100"),
