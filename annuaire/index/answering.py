@@ -18,6 +18,9 @@ _HEADS_MAX = 8192
 HEADS = tuple(b"\x30" + ber.length(size) for size in range(_HEADS_MAX))
 _ENTRY_HEADS = tuple(b"\x64" + ber.length(size) for size in range(_HEADS_MAX))
 
+# Cut answers kept for each selection: everybody who types the same letters gets the same best entries.
+HOT_MAX = 8_000
+
 HAS_SUBORDINATES = "hasSubordinates"
 NUM_SUBORDINATES = "numSubordinates"
 
@@ -42,6 +45,7 @@ class Answerer:
         self._count = selection.wanted(NUM_SUBORDINATES, True) if not selection.operational_all else None
         self._plain = not (selection.wants_operational or types_only)
         self._cuts: dict[tuple[int, int], _Cut] = {}
+        self._hot: dict[tuple[int, int], bytes] = {}
 
     def messages(self, message_id: bytes, sight: Sight, ids: list[int], audience: int) -> list[bytes]:
         """The pieces of the messages for these entries, to be joined. message_id: the encoded INTEGER."""
@@ -58,13 +62,21 @@ class Answerer:
                     pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
             return pieces
         part = sight.part
-        get_answer, get_details = part.answer, part.details
+        if self._plain:
+            hot, owner = self._hot, id(part)
+            for identifier in ids:
+                answer = hot.get((owner, identifier), b"")
+                if not answer:
+                    answer = self._cut_answer(sight, part.answer(identifier), part.details(identifier))
+                    if len(hot) >= HOT_MAX:
+                        hot.clear()
+                    hot[(owner, identifier)] = answer
+                size = len(answer) + extra
+                head = HEADS[size] if size < _HEADS_MAX else b"\x30" + ber.length(size)
+                pieces += (head, message_id, answer)
+            return pieces
         for identifier in ids:
-            stored, details = get_answer(identifier), get_details(identifier)
-            if self._plain and len(stored) < _HEADS_MAX:
-                answer = self._cut_answer(sight, stored, details)
-            else:
-                answer = self._whole_answer(sight, stored, details, audience)
+            answer = self._whole_answer(sight, part.answer(identifier), part.details(identifier), audience)
             pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
         return pieces
 
@@ -83,6 +95,8 @@ class Answerer:
         name = 2 if first < 0x80 else first - 0x80 + 2
         size = answer[name + 1]
         end = name + 2 + size if size < 0x80 else ber.read(answer, name, len(answer))[2]
+        if len(answer) >= _HEADS_MAX:
+            return responses.entry(answer[name + 2 : end], attributes)
         body = b"".join((answer[name:end], HEADS[len(attributes)], attributes))
         return _ENTRY_HEADS[len(body)] + body
 

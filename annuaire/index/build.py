@@ -121,7 +121,7 @@ class _Spills:
         self._maps: list[mmap.mmap | bytes] = []
         self._shape_maps = shape_maps
         for path in paths:
-            file = self._stack.enter_context(open(path, "rb"))
+            file = self._stack.enter_context(open(path, "rb"))  # noqa: SIM115
             size = os.fstat(file.fileno()).st_size
             self._maps.append(
                 self._stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -23,6 +23,13 @@ RANKING_WORDS_MAX = 8
 # Words that differ by one edit match in `~=` from this length on.
 EDITED_MIN = 5
 
+# Compiled ORs of substrings kept, and the size of what was typed in one.
+TYPED_MAX = 4096
+TYPED_SIZE_MAX = 1000
+
+_Text = tuple[str, bytes | None, tuple[bytes, ...], bytes | None]
+_Typed = tuple[_Text, ...]
+
 UNDEFINED = plan.Constant(None)
 BINARY = "binary"
 
@@ -43,6 +50,7 @@ class Compiler:
         self._numbering = numbering
         self._schema = numbering.schema
         self._operands: dict[str, Operand | None] = {}
+        self._typed: dict[_Typed, tuple[Node, dict[str, None]]] = {}
 
     def plan(self, filter_: Filter) -> Plan:
         words: dict[str, None] = {}
@@ -95,6 +103,25 @@ class Compiler:
 
     def _or(self, filter_: filters.Or, words: dict[str, None], kinds: set[type]) -> Node:
         parts = _flatten(filter_)
+        text = tuple(
+            [(p.attribute, p.initial, p.any, p.final) for p in parts if type(p) is filters.Substrings]
+        )
+        if len(text) != len(parts):
+            return self._some(parts, words, kinds)
+        # What one user types, others type: the same OR of substrings is compiled once.
+        kinds.add(filters.Substrings)
+        known = self._typed.get(text)
+        if known is None:
+            own: dict[str, None] = {}
+            known = (self._some(parts, own, kinds), own)
+            if len(self._typed) >= TYPED_MAX:
+                self._typed.clear()
+            if sum(map(_size, text)) < TYPED_SIZE_MAX:
+                self._typed[text] = known
+        words.update(known[1])
+        return known[0]
+
+    def _some(self, parts: list[Filter], words: dict[str, None], kinds: set[type]) -> Node:
         # Note [One union text]: the same assertion on every attribute of the union text is one look-up.
         typed: dict[tuple[bytes | None, tuple[bytes, ...], bytes | None], set[str]] = {}
         for part in parts:
@@ -310,6 +337,10 @@ def _flatten(filter_: filters.Or) -> list[Filter]:
         else:
             flat.append(part)
     return flat
+
+
+def _size(text: _Text) -> int:
+    return len(text[0]) + len(text[1] or b"") + sum(map(len, text[2])) + len(text[3] or b"") + 8
 
 
 def _pieces(part: filters.Substrings, fold: folding.Fold) -> plan.Pieces | None:

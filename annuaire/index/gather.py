@@ -104,7 +104,7 @@ def ranked(
     selective = bool(plan.words) and min(map(len, plan.words)) >= SELECTIVE_MIN
     matched: dict[tuple[int, int], Bounds] = {}
     node = plan.node
-    for tier in _tiers(plan):
+    for tier in _tiers(plan, sights):
         by_sight: list[list[Hit]] = []
         for sight, universe in narrowed:
             need = limit + 1 - len(hits)
@@ -155,7 +155,7 @@ def order_key(hit: Hit) -> bytes:
 Tier = Callable[[Sight, int, BitMap], BitMap]
 
 
-def _tiers(plan: Plan) -> list[Tier]:
+def _tiers(plan: Plan, sights: list[tuple[Sight, Universe]]) -> list[Tier]:
     """Whole words, words begun, the rest: disjoint parts of a chunk's universe."""
     words = plan.words
     if not words:
@@ -185,7 +185,9 @@ def _tiers(plan: Plan) -> list[Tier]:
     def rest(sight: Sight, chunk: int, seen: BitMap) -> BitMap:
         return seen - beginning(sight, chunk, seen)
 
-    return [whole, second, rest]
+    if any(all(sight.part.has_word(word) for word in words) for sight, _ in sights):
+        return [whole, second, rest]
+    return [lambda sight, chunk, seen: beginning(sight, chunk, seen) & seen, rest]
 
 
 # ------------------------------------------------------------------ in order

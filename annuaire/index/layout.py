@@ -21,7 +21,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 1
+FORMAT = 2
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -52,7 +52,7 @@ UNION = 0
 DN_KEY = 0xFFFF
 
 # Word starts of up to this many UTF-16 units have a posting of their own; longer ones are a range of words.
-WORD_START_MAX = 4
+WORD_START_MAX = 6
 # Beginnings of values of these lengths have one too: a start mark and two letters are all that a gram can tell,
 # and `MARS` begins far fewer values than words (Marseille).
 VALUE_STARTS = (3, 4, 6)

@@ -14,6 +14,10 @@ from annuaire.index import environments, layout, postings
 _IN_MANY = layout.IN_MANY.to_bytes(4, "little")
 
 
+# Answers kept in memory by each worker, about 1 KiB each.
+HOT_MAX = 24_000
+
+
 class Part:
     """Read access to one environment, through the transaction of the moment."""
 
@@ -33,6 +37,8 @@ class Part:
         self._meta = databases["meta"]
         self._wordgrams = databases["wordgrams"]
         self._words: list[str] | None = None
+        self._whole: frozenset[str] = frozenset()
+        self._hot: dict[int, bytes] = {}
         self.shapes: dict[int, tuple[str, ...]] = {}
         self._transaction: Any = None
         self._get: Any = None
@@ -71,9 +77,21 @@ class Part:
     # -------------------------------------------------------------- entries
 
     def answers(self, ids: list[int]) -> list[bytes]:
-        """The ready answers of these ids, in their order; all of them exist."""
-        get, database, pack = self._get, self._answers, layout.ID.pack
-        return [get(pack(i), None, database) for i in ids]
+        """The ready answers of these ids, in their order; all of them exist.
+
+        What was answered lately is kept: everybody who types the same letters gets the same best entries.
+        """
+        hot = self._hot
+        try:
+            return [hot[i] for i in ids]
+        except KeyError:
+            if len(hot) > HOT_MAX:
+                hot.clear()
+            get, database, pack = self._get, self._answers, layout.ID.pack
+            for i in ids:
+                if i not in hot:
+                    hot[i] = get(pack(i), None, database)
+            return [hot[i] for i in ids]
 
     def answer(self, identifier: int) -> bytes:
         value: bytes = self._get(layout.ID.pack(identifier), None, self._answers)
@@ -146,6 +164,21 @@ class Part:
                     found.append(postings.deserialize(raw))
         return BitMap.union(*found) if found else BitMap()
 
+    def words(self) -> list[str]:
+        """The words of a base, ascending; the numbers in `wordgrams` are places in this list."""
+        if self._words is None:
+            raw = self.meta(b"words") or b""
+            self._words = raw.decode("utf-8", "surrogatepass").split("\n")
+            self._whole = frozenset(self._words)
+        return self._words
+
+    def has_word(self, word: str) -> bool:
+        """False: no entry has this whole word. Only a base can tell."""
+        if not self.frozen:
+            return True
+        self.words()
+        return word in self._whole
+
     def words_with(self, piece: str, at_most: int) -> list[str] | None:
         """The words of a base that contain these three letters or more and do not begin with them.
 
@@ -153,10 +186,7 @@ class Part:
         """
         if not self.frozen:
             return None
-        words = self._words
-        if words is None:
-            raw = self.meta(b"words") or b""
-            words = self._words = raw.decode("utf-8", "surrogatepass").split("\n")
+        words = self.words()
         units = piece.encode("utf-16-be", "surrogatepass")
         found: BitMap | None = None
         for i in range(0, len(units) - 4, 2):

@@ -29,6 +29,7 @@ from annuaire.index.reader import Reader, Snapshot
 from annuaire.ldap import ber, controls, dn, responses
 from annuaire.ldap.controls import PagedResults, SortKey
 from annuaire.ldap.directory import Account, Answer, Found
+from annuaire.ldap.filters import Equality
 from annuaire.ldap.messages import Control, Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema

@@ -10,8 +10,8 @@ from annuaire.index.part import Part
 # Sets kept between requests: the audience's and the usual bases', eight chunks each at national size.
 UNIVERSES_MAX = 64
 IN_MANY = -1
-# Decoded postings kept: 8 KiB each at most.
-DECODED_MAX = 4096
+# Decoded postings kept; most are of a few dozen octets, the largest of 8 KiB.
+DECODED_MAX = 30_000
 # A piece that is inside more words than this is verified entry by entry: most candidates are then true.
 INSIDE_MAX = 64
 
