@@ -20,21 +20,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from pyroaring import BitMap
 
-from annuaire.domain.audience import Audience
 from annuaire.index import entry as entries
-from annuaire.index import environments, layout, ngrams, postings
+from annuaire.index import environments, layout, pages
+from annuaire.index.chunk import Chunk, Record
 from annuaire.index.entry import IndexEntry
 from annuaire.index.environments import Opened
-from annuaire.index.prepare import Numbering, Prepared, prepare
+from annuaire.index.prepare import Numbering, prepare
 from annuaire.ldap.schema import Schema
 
 # Below this many entries, starting processes costs more than it saves.
 ALONE_MAX = 8_000
 # A wait for another process's chunk ends when that process is dead, not by the clock; this is how often we look.
 LOOK_SECONDS = 1.0
-PAGE_ROWS = 64
 
 Progress = Callable[[str, int, int], None]
 
@@ -96,23 +94,6 @@ def _first_pass(source: Source, partitions: list[Any], spill: Path, done: Any, r
 # ------------------------------------------------------------------ second pass
 
 
-class _Record(NamedTuple):
-    """A spilled entry; `Prepared` without its shape, which is a number in the details."""
-
-    sort_key: bytes
-    key: bytes
-    answer: bytes
-    details: bytes
-    text: str
-    words: tuple[str, ...]
-    texts: tuple[tuple[int, str], ...]
-    digests: bytes
-    present: tuple[int, ...]
-    ancestors: tuple[bytes, ...]
-    audiences: int
-    passwords: bytes | None
-
-
 class _Spills:
     """The spill files, mapped."""
 
@@ -129,119 +110,14 @@ class _Spills:
                 else b""
             )
 
-    def read(self, place: Any) -> _Record:
+    def read(self, place: Any) -> Record:
         number, start, end = place
-        record = _Record(*marshal.loads(self._maps[number][start:end]))  # noqa: S302 our own spill file, mode 0600
+        record = Record(*marshal.loads(self._maps[number][start:end]))  # noqa: S302 our own spill file, mode 0600
         shape = self._shape_maps[number][int.from_bytes(record.details[:4], "little")]
         return record._replace(details=entries.with_shape(record.details, shape))
 
     def close(self) -> None:
         self._stack.close()
-
-
-class Chunk:
-    """The entries of one chunk, gathered; then everything that the chunk writes, in key order."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.answers: list[bytes] = []
-        self.details: list[bytes] = []
-        self.unions: list[str] = []
-        self._texts: dict[int, dict[int, str]] = {}
-        self._words: dict[str, list[int]] = {}
-        self._starts: dict[str, list[int]] = {}
-        self._present: dict[int, list[int]] = {}
-        self._subtree: dict[bytes, list[int]] = {}
-        self._children: dict[bytes, list[int]] = {}
-        self._audiences: dict[int, list[int]] = {}
-        self._digests: list[bytes] = []
-        self.passwords: list[tuple[bytes, bytes]] = []
-
-    def add(self, record: _Record | Prepared) -> None:
-        local = len(self.answers)
-        self.answers.append(record.answer)
-        self.details.append(record.details)
-        self.unions.append(record.text)
-        for attribute, text in record.texts:
-            self._texts.setdefault(attribute, {})[local] = text
-        for word in record.words:
-            self._words.setdefault(word, []).append(local)
-        for start in ngrams.value_starts(record.text):
-            self._starts.setdefault(start, []).append(local)
-        for attribute in record.present:
-            self._present.setdefault(attribute, []).append(local)
-        for digest in record.ancestors:
-            self._subtree.setdefault(digest, []).append(local)
-        for digest in record.ancestors[:1]:
-            self._children.setdefault(digest, []).append(local)
-        self._audiences.setdefault(record.audiences, []).append(local)
-        self._digests.append(record.digests)
-        if record.passwords is not None:
-            self.passwords.append((record.digests[: layout.DIGEST_SIZE], record.passwords))
-
-    def digests(self) -> tuple[Any, Any]:
-        """(rows of 12 octets, ids) of every equality value."""
-        rows = np.frombuffer(b"".join(self._digests), dtype=np.uint8).reshape(-1, layout.DIGEST_SIZE)
-        counts = [len(d) // layout.DIGEST_SIZE for d in self._digests]
-        first = self.number << layout.CHUNK_BITS
-        return rows, np.repeat(np.arange(first, first + len(counts), dtype=np.uint32), counts)
-
-    def postings(self) -> Iterator[tuple[bytes, bytes]]:
-        """(key, posting), ascending."""
-        yield from self._gram_postings(layout.UNION, self.unions)
-        for attribute in sorted(self._texts):
-            texts = self._texts[attribute]
-            yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.answers))])
-        ascending = sorted((word.encode("utf-8", "surrogatepass"), ids) for word, ids in self._words.items())
-        for term, ids in ascending:
-            yield self._key(layout.WORD, 0, term), _posting(ids)
-        starts: dict[bytes, list[int]] = {}
-        for word, ids in self._words.items():
-            for size in range(1, min(len(word), layout.WORD_START_MAX) + 1):
-                starts.setdefault(word[:size].encode("utf-8", "surrogatepass"), []).extend(ids)
-        for term in sorted(starts):
-            yield self._key(layout.WORD_START, 0, term), _posting(starts[term])
-        beginnings = sorted(
-            (start.encode("utf-8", "surrogatepass"), ids) for start, ids in self._starts.items()
-        )
-        for term, ids in beginnings:
-            yield self._key(layout.VALUE_START, 0, term), _posting(ids)
-        for attribute in sorted(self._present):
-            yield self._key(layout.PRESENT, attribute, b""), _posting(self._present[attribute])
-        for kind, groups in ((layout.SUBTREE, self._subtree), (layout.CHILDREN, self._children)):
-            for digest in sorted(groups):
-                yield self._key(kind, 0, digest), _posting(groups[digest])
-        for bit in Audience:
-            ids = [local for mask, some in self._audiences.items() if mask & bit for local in some]
-            if ids:
-                yield self._key(layout.AUDIENCE, int(bit), b""), _posting(ids)
-
-    def _gram_postings(self, attribute: int, texts: list[str]) -> Iterator[tuple[bytes, bytes]]:
-        prefix = self._key(layout.GRAM, attribute, b"")
-        for term, posting in ngrams.gram_postings(texts):
-            yield prefix + term, posting
-
-    def _key(self, kind: int, attribute: int, term: bytes) -> bytes:
-        return layout.posting_key(self.number, kind, attribute, term)
-
-
-def _posting(ids: list[int]) -> bytes:
-    """The posting of local ids gathered in ascending order, repeats allowed."""
-    if len(ids) == 1:
-        return postings.serialize_sorted(np.array(ids, dtype=np.uint16))
-    return postings.serialize_sorted(np.unique(np.array(ids, dtype=np.uint16)))
-
-
-def _write_chunk(target: Opened, chunk: Chunk, rows: list[tuple[bytes, bytes]]) -> None:
-    opened = target.databases
-    first = chunk.number << layout.CHUNK_BITS
-    with target.environment.begin(write=True) as transaction:
-        for name, values in (("answers", chunk.answers), ("details", chunk.details)):
-            items = [(layout.ID.pack(first + i), value) for i, value in enumerate(values)]
-            transaction.cursor(opened[name]).putmulti(items, append=True)
-        unions = [(layout.ID.pack(first + i), text.encode()) for i, text in enumerate(chunk.unions)]
-        transaction.cursor(opened["texts"]).putmulti(unions, append=True)
-        transaction.cursor(opened["postings"]).putmulti(rows, append=True)
 
 
 class _Work(NamedTuple):
@@ -264,7 +140,7 @@ def _build_chunk(
     np.save(folder / f"owners-{work.number}.npy", owners)
     rows = list(chunk.postings())
     wait(work.number)
-    _write_chunk(target, chunk, rows)
+    chunk.write(target, rows)
     return chunk.passwords
 
 
@@ -296,81 +172,6 @@ def _second_pass(
             moved.notify_all()
         results.put((work.number, len(work.start), passwords))
     spills.close()
-
-
-# ------------------------------------------------------------------ equality pages
-
-
-def _write_pages(target: Opened, folder: Path, chunks: int) -> int:
-    """Write `equal` and `many`; the number of bits that tell pages apart."""
-    if not chunks:
-        return 0
-    rows = np.concatenate([np.load(folder / f"digests-{i}.npy") for i in range(chunks)])
-    ids = np.concatenate([np.load(folder / f"owners-{i}.npy") for i in range(chunks)])
-    high = np.ascontiguousarray(rows[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
-    order = np.argsort(high, kind="stable")  # stable: the ids of one digest stay ascending
-    high, rows, ids = high[order], rows[order], ids[order]
-    bits = max(1, (max(1, len(ids) // PAGE_ROWS) - 1).bit_length())
-    page = np.empty((len(ids), layout.ROW_SIZE), dtype=np.uint8)
-    page[:, : layout.DIGEST_SIZE] = rows
-    page[:, layout.DIGEST_SIZE :] = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
-    starts = np.flatnonzero(np.concatenate(([True], high[1:] != high[:-1])))
-    lengths = np.diff(np.append(starts, len(ids)))
-    many: list[tuple[bytes, bytes]] = []
-    keep = np.ones(len(ids), dtype=bool)
-    for i in np.flatnonzero(lengths > layout.LISTED_MAX).tolist():
-        start, end = int(starts[i]), int(starts[i] + lengths[i])
-        digest = rows[start].tobytes()
-        if not (rows[start:end] == rows[start]).all():  # two digests that share 64 bits: list them
-            continue
-        keep[start + 1 : end] = False
-        page[start, layout.DIGEST_SIZE :] = 0xFF
-        group = ids[start:end]
-        for number in np.unique(group >> layout.CHUNK_BITS).tolist():
-            local = (group[group >> layout.CHUNK_BITS == number] & layout.CHUNK_MASK).astype(np.uint16)
-            many.append((digest + number.to_bytes(2, "big"), postings.serialize_sorted(local)))
-    page, high = page[keep], high[keep]
-    buckets = high >> np.uint64(64 - bits)
-    edges = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
-    ends = np.append(edges[1:], len(buckets))
-    pages = [
-        (layout.BUCKET.pack(bucket), page[start:end].tobytes())
-        for bucket, start, end in zip(buckets[edges].tolist(), edges.tolist(), ends.tolist(), strict=True)
-    ]
-    opened = target.databases
-    with target.environment.begin(write=True) as transaction:
-        transaction.cursor(opened["equal"]).putmulti(pages, append=True)
-        transaction.cursor(opened["many"]).putmulti(many, append=True)
-    for i in range(chunks):
-        (folder / f"digests-{i}.npy").unlink()
-        (folder / f"owners-{i}.npy").unlink()
-    return bits
-
-
-def _write_words(target: Opened, chunks: int) -> None:
-    """Write the list of words of the whole base and which of them contain what (see Part.words_with)."""
-    words: set[bytes] = set()
-    opened = target.databases
-    cut = layout.POSTING.size
-    with target.environment.begin() as transaction:
-        cursor = transaction.cursor(opened["postings"])
-        for chunk in range(chunks):
-            prefix = layout.posting_key(chunk, layout.WORD, 0, b"")[:3]
-            if cursor.set_range(prefix):
-                for key in cursor.iternext(keys=True, values=False):
-                    if not key.startswith(prefix):
-                        break
-                    words.add(key[cut:])
-    ordered = sorted(words)
-    grams: dict[bytes, list[int]] = {}
-    for number, word in enumerate(ordered):
-        units = word.decode("utf-8", "surrogatepass").encode("utf-16-be", "surrogatepass")
-        for i in range(0, len(units) - 4, 2):
-            grams.setdefault(units[i : i + 6], []).append(number)
-    rows = [(gram, postings.serialize(BitMap(numbers))) for gram, numbers in sorted(grams.items())]
-    with target.environment.begin(write=True) as transaction:
-        transaction.put(b"words", b"\n".join(ordered), db=opened["meta"])
-        transaction.cursor(opened["wordgrams"]).putmulti(rows, append=True)
 
 
 # ------------------------------------------------------------------ the whole
@@ -483,8 +284,8 @@ def build(source: Source, folder: Path, *, expected: int, processes: int, progre
                 process.join()
         for path in paths:
             Path(path).unlink()
-        bits = _write_pages(target, folder, len(works))
-        _write_words(target, len(works))
+        bits = pages.write_pages(target, folder, len(works))
+        pages.write_words(target, len(works))
         opened = target.databases
         with target.environment.begin(write=True) as transaction:
             transaction.cursor(opened["passwords"]).putmulti(sorted(passwords), append=True)

@@ -9,23 +9,23 @@ Timing class: the same code runs for a hidden entry and an absent one; both are 
 """
 
 import hashlib
-import time
 from collections.abc import Generator, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.index import entry as entries
 from annuaire.index import folding, gather, layout, plan, query
 from annuaire.index.answering import Answerer
-from annuaire.index.candidate import Candidate
 from annuaire.index.compile import Compiler
 from annuaire.index.cookies import Place, Seal
-from annuaire.index.gather import PAUSE, Clock, Hit
+from annuaire.index.gather import Clock, Hit
+from annuaire.index.output import ENCODED_AT_ONCE, Output, Pieces, TooLate
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import Query, SizeLimits
 from annuaire.index.quick import QuickEquality
 from annuaire.index.reader import Reader, Snapshot
+from annuaire.index.sorting import Order
 from annuaire.ldap import ber, controls, dn, responses
 from annuaire.ldap.controls import PagedResults, SortKey
 from annuaire.ldap.directory import Account, Answer, Found
@@ -39,14 +39,6 @@ from annuaire.ldap.selection import Selection
 STREAMED_AT = 256 * 1024
 # Octets of one chunk of a stream, and entries encoded at once.
 CHUNK_OCTETS = 64 * 1024
-ENCODED_AT_ONCE = 64
-
-T = TypeVar("T")
-Pieces = Generator[list[bytes] | None, None, None]
-
-
-class TooLate(Exception):  # noqa: N818 an end, not an error
-    """The time limit passed while nothing was sent yet."""
 
 
 class Settings(NamedTuple):
@@ -138,7 +130,7 @@ class Directory:
             yield [self._absent(number, snapshot, key, audience)]
             return
         answerer = self._answerer(snapshot, request)
-        output = _Output(ber.integer(number), answerer, audience, self._deadline(request, now))
+        output = Output(ber.integer(number), answerer, audience, self._deadline(request, now))
         response: list[Control] = []
         try:
             if keys is None and page is None:
@@ -156,7 +148,7 @@ class Directory:
         self,
         message: Message,
         prepared: Query,
-        output: "_Output",
+        output: Output,
         page: PagedResults | None,
         keys: tuple[SortKey, ...] | None,
         sort_critical: bool,
@@ -210,7 +202,7 @@ class Directory:
 
     # -------------------------------------------------------------- the ways to answer
 
-    def _best(self, prepared: Query, output: "_Output") -> Pieces:
+    def _best(self, prepared: Query, output: Output) -> Pieces:
         """Note [Best first]: when a limit cuts, the entries returned are the best ones."""
         clock = Clock()
         gathering = gather.ranked(prepared.plan, prepared.sights, prepared.limit, self._numbering, clock)
@@ -219,13 +211,13 @@ class Directory:
             output.code = ResultCode.sizeLimitExceeded
         yield output.encode(hits)
 
-    def _in_order(self, prepared: Query, output: "_Output") -> Pieces:
+    def _in_order(self, prepared: Query, output: Output) -> Pieces:
         clock = Clock()
         gathering = gather.ordered(prepared.plan, prepared.sights, None, self._numbering, clock)
         hits = yield from output.watched(gathering)
         yield from output.emit(hits, clock)
 
-    def _first(self, prepared: Query, output: "_Output") -> Pieces:
+    def _first(self, prepared: Query, output: Output) -> Pieces:
         """The first entries in (cn, DN) order, as many as the limit lets through."""
         clock = Clock()
         gathering = gather.ordered(prepared.plan, prepared.sights, None, self._numbering, clock)
@@ -239,7 +231,7 @@ class Directory:
         yield output.encode(taken[: prepared.limit])
 
     def _sorted(
-        self, prepared: Query, order: "_Order", output: "_Output", offset: int, count: int | None
+        self, prepared: Query, order: Order, output: Output, offset: int, count: int | None
     ) -> Generator[list[bytes] | None, None, int]:
         """Send sorted entries from an offset; how many there are in all."""
         clock = Clock()
@@ -256,8 +248,8 @@ class Directory:
     def _page(
         self,
         prepared: Query,
-        order: "_Order | None",
-        output: "_Output",
+        order: Order | None,
+        output: Output,
         page: PagedResults,
         place: Place,
         search: bytes,
@@ -314,7 +306,7 @@ class Directory:
                         return key
         return place.key  # it was deleted or renamed meanwhile: go on at its place
 
-    def _order(self, keys: tuple[SortKey, ...]) -> tuple["_Order | None", int, str | None]:
+    def _order(self, keys: tuple[SortKey, ...]) -> tuple[Order | None, int, str | None]:
         """How to sort, or why not (RFC 2891 §1.2: code and attribute of the response control)."""
         folds: list[tuple[plan.Operand, folding.Fold, bool]] = []
         for key in keys:
@@ -329,7 +321,7 @@ class Directory:
             operand = plan.Operand([attribute], [self._numbering.of(attribute)], frozenset())
             folds.append((operand, fold, key.reverse))
         natural = len(folds) == 1 and folds[0][0].names == {"cn"} and not folds[0][2]
-        return _Order(folds, natural), ResultCode.success, None
+        return Order(folds, natural), ResultCode.success, None
 
     # -------------------------------------------------------------- the other questions
 
@@ -378,123 +370,6 @@ class Directory:
             return None
         hashes = [value for values in ber.decode_attributes(raw).values() for value in values]
         return Account(_name(hit).decode(), self._settings.accounts, tuple(hashes))
-
-
-class _Order:
-    """A sort by one or several keys."""
-
-    def __init__(self, folds: list[tuple[plan.Operand, folding.Fold, bool]], natural: bool) -> None:
-        self._folds = folds
-        self.natural = natural
-
-    def sort(self, hits: list[Hit], numbering: Numbering, clock: Clock) -> Generator[None, None, list[Hit]]:
-        """RFC 2891 §2.2: the least of several values counts, an absent one is larger than any; ties in (cn, DN)."""
-        keyed: list[tuple[list[tuple[bool, str]], bytes, Hit]] = []
-        for sight, identifier in hits:
-            candidate = Candidate(sight.part, identifier, numbering)
-            row: list[tuple[bool, str]] = []
-            for operand, fold, _ in self._folds:
-                folded = [text for _, value in operand.values(candidate) if (text := fold(value)) is not None]
-                row.append((False, min(folded)) if folded else (True, ""))
-            keyed.append((row, gather.order_key((sight, identifier)), (sight, identifier)))
-            if not len(keyed) % gather.VERIFIED_AT_ONCE and clock.over():
-                yield None
-                clock.restart()
-        keyed.sort(key=lambda item: item[1])
-        for i in range(len(self._folds) - 1, -1, -1):
-            keyed.sort(key=lambda item: item[0][i], reverse=self._folds[i][2])
-        return [hit for _, _, hit in keyed]
-
-
-class _Output:
-    """What one search sends, and how it ends."""
-
-    __slots__ = ("_answerer", "_deadline", "_number", "audience", "code", "text")
-
-    def __init__(self, number: bytes, answerer: Answerer, audience: Audience, deadline: float) -> None:
-        self._number = number
-        self._answerer = answerer
-        self.audience = audience
-        self._deadline = deadline
-        self.code = ResultCode.success
-        self.text = ""
-
-    def refuse(self, code: ResultCode, text: str) -> None:
-        """End the search so."""
-        self.code, self.text = code, text
-
-    def late(self) -> bool:
-        """Whether the time limit has passed; then that is how the search ends."""
-        if time.monotonic() > self._deadline:
-            self.code = ResultCode.timeLimitExceeded
-            return True
-        return False
-
-    def watched(self, gathering: Generator[None, None, T]) -> Generator[None, None, T]:
-        """Gather, slice by slice; TooLate at the time limit."""
-        while True:
-            try:
-                next(gathering)
-            except StopIteration as end:
-                found: T = end.value
-                return found
-            yield None
-            if self.late():
-                raise TooLate
-
-    def take(self, hits: Iterator[Hit], count: int, clock: Clock) -> Generator[None, None, list[Hit]]:
-        """The first hits."""
-        taken: list[Hit] = []
-        for hit in hits:
-            if hit is PAUSE:
-                yield None
-                clock.restart()
-                if self.late():
-                    raise TooLate
-                continue
-            taken.append(hit)
-            if len(taken) == count:
-                break
-        return taken
-
-    def encode(self, hits: list[Hit]) -> list[bytes]:
-        """The pieces of the messages of these entries."""
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(hits):
-            sight = hits[at][0]
-            end = at
-            while end < len(hits) and hits[end][0] is sight:
-                end += 1
-            ids = [identifier for _, identifier in hits[at:end]]
-            pieces += self._answerer.messages(self._number, sight, ids, self.audience)
-            at = end
-        return pieces
-
-    def emit(self, hits: Iterator[Hit], clock: Clock) -> Pieces:
-        """Encode and send, a few at a time."""
-        waiting: list[Hit] = []
-        for hit in hits:
-            if hit is PAUSE:
-                if waiting:
-                    yield self.encode(waiting)
-                    waiting = []
-                yield None
-                clock.restart()
-                if self.late():
-                    return
-                continue
-            waiting.append(hit)
-            if len(waiting) == ENCODED_AT_ONCE:
-                yield self.encode(waiting)
-                waiting = []
-                if clock.over():
-                    yield None
-                    clock.restart()
-                    if self.late():
-                        return
-        if waiting:
-            yield self.encode(waiting)
 
 
 def _controls(sent: tuple[Control, ...]) -> tuple[PagedResults | None, tuple[SortKey, ...] | None, bool]:

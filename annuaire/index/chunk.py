@@ -1,0 +1,132 @@
+"""One chunk of 65,536 ids under construction: its entries gathered, then everything that it writes, in key order."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from annuaire.domain.audience import Audience
+from annuaire.index import layout, ngrams, postings
+from annuaire.index.environments import Opened
+
+
+class Record(NamedTuple):
+    """A spilled entry; `Prepared` without its shape, which is a number in the details."""
+
+    sort_key: bytes
+    key: bytes
+    answer: bytes
+    details: bytes
+    text: str
+    words: tuple[str, ...]
+    texts: tuple[tuple[int, str], ...]
+    digests: bytes
+    present: tuple[int, ...]
+    ancestors: tuple[bytes, ...]
+    audiences: int
+    passwords: bytes | None
+
+
+class Chunk:
+    """The entries of one chunk, gathered; then everything that the chunk writes, in key order."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.answers: list[bytes] = []
+        self.details: list[bytes] = []
+        self.unions: list[str] = []
+        self._texts: dict[int, dict[int, str]] = {}
+        self._words: dict[str, list[int]] = {}
+        self._starts: dict[str, list[int]] = {}
+        self._present: dict[int, list[int]] = {}
+        self._subtree: dict[bytes, list[int]] = {}
+        self._children: dict[bytes, list[int]] = {}
+        self._audiences: dict[int, list[int]] = {}
+        self._digests: list[bytes] = []
+        self.passwords: list[tuple[bytes, bytes]] = []
+
+    def add(self, record: Record) -> None:
+        local = len(self.answers)
+        self.answers.append(record.answer)
+        self.details.append(record.details)
+        self.unions.append(record.text)
+        for attribute, text in record.texts:
+            self._texts.setdefault(attribute, {})[local] = text
+        for word in record.words:
+            self._words.setdefault(word, []).append(local)
+        for start in ngrams.value_starts(record.text):
+            self._starts.setdefault(start, []).append(local)
+        for attribute in record.present:
+            self._present.setdefault(attribute, []).append(local)
+        for digest in record.ancestors:
+            self._subtree.setdefault(digest, []).append(local)
+        for digest in record.ancestors[:1]:
+            self._children.setdefault(digest, []).append(local)
+        self._audiences.setdefault(record.audiences, []).append(local)
+        self._digests.append(record.digests)
+        if record.passwords is not None:
+            self.passwords.append((record.digests[: layout.DIGEST_SIZE], record.passwords))
+
+    def digests(self) -> tuple[Any, Any]:
+        """(rows of 12 octets, ids) of every equality value."""
+        rows = np.frombuffer(b"".join(self._digests), dtype=np.uint8).reshape(-1, layout.DIGEST_SIZE)
+        counts = [len(d) // layout.DIGEST_SIZE for d in self._digests]
+        first = self.number << layout.CHUNK_BITS
+        return rows, np.repeat(np.arange(first, first + len(counts), dtype=np.uint32), counts)
+
+    def postings(self) -> Iterator[tuple[bytes, bytes]]:
+        """(key, posting), ascending."""
+        yield from self._gram_postings(layout.UNION, self.unions)
+        for attribute in sorted(self._texts):
+            texts = self._texts[attribute]
+            yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.answers))])
+        ascending = sorted((word.encode("utf-8", "surrogatepass"), ids) for word, ids in self._words.items())
+        for term, ids in ascending:
+            yield self._key(layout.WORD, 0, term), _posting(ids)
+        starts: dict[bytes, list[int]] = {}
+        for word, ids in self._words.items():
+            for size in range(1, min(len(word), layout.WORD_START_MAX) + 1):
+                starts.setdefault(word[:size].encode("utf-8", "surrogatepass"), []).extend(ids)
+        for term in sorted(starts):
+            yield self._key(layout.WORD_START, 0, term), _posting(starts[term])
+        beginnings = sorted(
+            (start.encode("utf-8", "surrogatepass"), ids) for start, ids in self._starts.items()
+        )
+        for term, ids in beginnings:
+            yield self._key(layout.VALUE_START, 0, term), _posting(ids)
+        for attribute in sorted(self._present):
+            yield self._key(layout.PRESENT, attribute, b""), _posting(self._present[attribute])
+        for kind, groups in ((layout.SUBTREE, self._subtree), (layout.CHILDREN, self._children)):
+            for digest in sorted(groups):
+                yield self._key(kind, 0, digest), _posting(groups[digest])
+        for bit in Audience:
+            ids = [local for mask, some in self._audiences.items() if mask & bit for local in some]
+            if ids:
+                yield self._key(layout.AUDIENCE, int(bit), b""), _posting(ids)
+
+    def _gram_postings(self, attribute: int, texts: list[str]) -> Iterator[tuple[bytes, bytes]]:
+        prefix = self._key(layout.GRAM, attribute, b"")
+        for term, posting in ngrams.gram_postings(texts):
+            yield prefix + term, posting
+
+    def _key(self, kind: int, attribute: int, term: bytes) -> bytes:
+        return layout.posting_key(self.number, kind, attribute, term)
+
+    def write(self, target: Opened, rows: list[tuple[bytes, bytes]]) -> None:
+        """Append the entries and their postings; chunks are written in their order."""
+        opened = target.databases
+        first = self.number << layout.CHUNK_BITS
+        with target.environment.begin(write=True) as transaction:
+            for name, values in (("answers", self.answers), ("details", self.details)):
+                items = [(layout.ID.pack(first + i), value) for i, value in enumerate(values)]
+                transaction.cursor(opened[name]).putmulti(items, append=True)
+            unions = [(layout.ID.pack(first + i), text.encode()) for i, text in enumerate(self.unions)]
+            transaction.cursor(opened["texts"]).putmulti(unions, append=True)
+            transaction.cursor(opened["postings"]).putmulti(rows, append=True)
+
+
+def _posting(ids: list[int]) -> bytes:
+    """The posting of local ids gathered in ascending order, repeats allowed."""
+    if len(ids) == 1:
+        return postings.serialize_sorted(np.array(ids, dtype=np.uint16))
+    return postings.serialize_sorted(np.unique(np.array(ids, dtype=np.uint16)))

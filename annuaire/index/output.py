@@ -1,0 +1,112 @@
+"""What one search sends: entries encoded a few at a time, its slices of work and how it ends."""
+
+import time
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+from annuaire.domain.audience import Audience
+from annuaire.index.answering import Answerer
+from annuaire.index.gather import PAUSE, Clock, Hit
+from annuaire.ldap.results import ResultCode
+
+# Entries encoded at once.
+ENCODED_AT_ONCE = 64
+
+T = TypeVar("T")
+# Pieces of messages to be joined; None when a slice of work is over.
+Pieces = Generator[list[bytes] | None, None, None]
+
+
+class TooLate(Exception):  # noqa: N818 an end, not an error
+    """The time limit passed while nothing was sent yet."""
+
+
+class Output:
+    """What one search sends, and how it ends."""
+
+    __slots__ = ("_answerer", "_deadline", "_number", "audience", "code", "text")
+
+    def __init__(self, number: bytes, answerer: Answerer, audience: Audience, deadline: float) -> None:
+        self._number = number
+        self._answerer = answerer
+        self.audience = audience
+        self._deadline = deadline
+        self.code = ResultCode.success
+        self.text = ""
+
+    def refuse(self, code: ResultCode, text: str) -> None:
+        """End the search so."""
+        self.code, self.text = code, text
+
+    def late(self) -> bool:
+        """Whether the time limit has passed; then that is how the search ends."""
+        if time.monotonic() > self._deadline:
+            self.code = ResultCode.timeLimitExceeded
+            return True
+        return False
+
+    def watched(self, gathering: Generator[None, None, T]) -> Generator[None, None, T]:
+        """Gather, slice by slice; TooLate at the time limit."""
+        while True:
+            try:
+                next(gathering)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            yield None
+            if self.late():
+                raise TooLate
+
+    def take(self, hits: Iterator[Hit], count: int, clock: Clock) -> Generator[None, None, list[Hit]]:
+        """The first hits."""
+        taken: list[Hit] = []
+        for hit in hits:
+            if hit is PAUSE:
+                yield None
+                clock.restart()
+                if self.late():
+                    raise TooLate
+                continue
+            taken.append(hit)
+            if len(taken) == count:
+                break
+        return taken
+
+    def encode(self, hits: list[Hit]) -> list[bytes]:
+        """The pieces of the messages of these entries."""
+        pieces: list[bytes] = []
+        at = 0
+        while at < len(hits):
+            sight = hits[at][0]
+            end = at
+            while end < len(hits) and hits[end][0] is sight:
+                end += 1
+            ids = [identifier for _, identifier in hits[at:end]]
+            pieces += self._answerer.messages(self._number, sight, ids, self.audience)
+            at = end
+        return pieces
+
+    def emit(self, hits: Iterator[Hit], clock: Clock) -> Pieces:
+        """Encode and send, a few at a time."""
+        waiting: list[Hit] = []
+        for hit in hits:
+            if hit is PAUSE:
+                if waiting:
+                    yield self.encode(waiting)
+                    waiting = []
+                yield None
+                clock.restart()
+                if self.late():
+                    return
+                continue
+            waiting.append(hit)
+            if len(waiting) == ENCODED_AT_ONCE:
+                yield self.encode(waiting)
+                waiting = []
+                if clock.over():
+                    yield None
+                    clock.restart()
+                    if self.late():
+                        return
+        if waiting:
+            yield self.encode(waiting)
