@@ -59,7 +59,7 @@ def search(
             ber.integer(size_limit),
             ber.integer(time_limit),
             ber.boolean(types_only),
-            encoded(filters.parse(filter)),
+            encoded(filters.parse(filter, depth_max=1000)),
             ber.sequence([ber.octets(attribute.encode()) for attribute in attributes]),
         )
     )

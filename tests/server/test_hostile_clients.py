@@ -1,0 +1,284 @@
+"""Clients that break the protocol, do not read, or ask too much: the others are served, and nothing grows."""
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import asking
+import pytest
+import serving
+
+PEOPLE = f"ou=apicrypt,{serving.SUFFIX}"
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(65536):
+            data += piece
+    return data
+
+
+def memory(pid: int) -> int:
+    """Resident bytes of a process that are its own."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(pid)
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def answers_quickly(server: serving.Server) -> None:
+    started = time.monotonic()
+    with server.connect() as connection:
+        connection.sendall(asking.search(1, "(sn=dupont)", attributes=["1.1"]))
+        assert asking.codes(serving.receive(connection)) == [(1, 0)]
+    assert time.monotonic() - started < 1.0
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory):
+    """A server of one worker with small limits; no entries but those that always exist."""
+    state = tmp_path_factory.mktemp("lone") / "var"
+    with serving.serving(
+        state,
+        ANNUAIRE_LIMITS_CONNECTIONS="30",
+        ANNUAIRE_LIMITS_CONNECTIONS_PER_CLIENT="20",
+        ANNUAIRE_LIMITS_IDLE="1s",
+        ANNUAIRE_LIMITS_MESSAGE_ANONYMOUS="4096",
+        ANNUAIRE_LOG_OPERATIONS="none",
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\xff" * 1000,
+        b"\x30\x84\x7f\xff\xff\xff\x02",
+        b"\x30\x80",
+        asking.search(1)[:-1] + b"\xff",
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 1 389\r\n",
+    ],
+    ids=["TLS", "HTTP", "ff", "two gigabytes", "indefinite", "lying length", "PROXY"],
+)
+def test_noise_is_answered_with_a_notice_and_a_close(server, noise):
+    with server.connect() as connection:
+        connection.sendall(noise)
+        [answer] = asking.read(rest(connection))
+    assert (answer.message_id, answer.operation.code) == (0, 2)
+    assert answer.operation.oid == "1.3.6.1.4.1.1466.20036"
+
+
+def test_requests_in_one_packet_are_all_answered_in_order(server):
+    with server.connect() as connection:
+        connection.sendall(
+            b"".join(asking.search(i, "(sn=dupont)", attributes=["cn"]) for i in range(1, 301))
+        )
+        assert asking.codes(serving.receive(connection, 300)) == [(i, 0) for i in range(1, 301)]
+
+
+def test_a_request_that_comes_byte_by_byte_is_answered(server):
+    with server.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in asking.search(1, "(sn=dupont)", attributes=["1.1"]):
+            connection.sendall(bytes((octet,)))
+        assert asking.codes(serving.receive(connection)) == [(1, 0)]
+
+
+def test_a_client_that_never_reads_stops_being_read_and_disturbs_nobody(server):
+    workers = server.worker_pids()
+    everything = asking.search(1, "(objectClass=*)", base=serving.SUFFIX, attributes=["*", "+"])
+    slow = [server.connect() for _ in range(4)]
+    try:
+        for connection in slow:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setblocking(False)
+        answers_quickly(server)
+        before = sum(map(memory, workers))
+        for connection in slow:
+            sent = 0
+            until = time.monotonic() + 1.0
+            # Each of these asks some 100 kB of answer; thousands of them would fill a memory that took them all.
+            while sent < 20_000 * len(everything) and time.monotonic() < until:
+                try:
+                    sent += connection.send(everything * 50)
+                except BlockingIOError:
+                    time.sleep(0.05)
+        answers_quickly(server)
+        assert sum(map(memory, workers)) - before < 32 * 1024 * 1024
+    finally:
+        for connection in slow:
+            # Reset, not closed: what the server still has to say has nowhere to go.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+    answers_quickly(server)
+
+
+def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
+    [pid] = lone.worker_pids()
+    refused = [
+        asking.search(1, scope=9),
+        asking.search(2, "(&" * 150 + "(cn=x)" + ")" * 150),
+        asking.extended(3, "1.2.3.4.5", b"x"),
+        asking.delete(4, PEOPLE),
+        asking.search(5, base="not a name"),
+        asking.sasl(6, "NTLM", b"x" * 50),
+        asking.search(7, base="cn=nobody,o=elsewhere"),
+        asking.bind(8, "cn=x", ""),
+        asking.compare(9, "cn=nobody", "cn", b"x"),
+        asking.search(10, sent=[asking.Control("1.2.3.4", True)]),
+    ]
+
+    def volley(times: int) -> None:
+        with lone.connect() as connection:
+            for _ in range(times):
+                connection.sendall(b"".join(refused))
+                assert all(code for _, code in asking.codes(serving.receive(connection, len(refused))))
+
+    volley(100)
+    before = memory(pid), descriptors(pid)
+    volley(1000)
+    assert memory(pid) - before[0] < 2 * 1024 * 1024
+    assert descriptors(pid) == before[1]
+
+
+def test_connections_that_come_and_go_badly_leave_nothing_behind(lone):
+    [pid] = lone.worker_pids()
+
+    def volley(times: int) -> None:
+        for number in range(times):
+            with lone.connect() as connection:
+                connection.sendall((b"\x30\x50\x02\x01", b"GET", b"", asking.search(1)[:20])[number % 4])
+                if number % 2:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    volley(100)
+    time.sleep(0.3)
+    before = memory(pid), descriptors(pid)
+    volley(500)
+    time.sleep(0.3)
+    assert descriptors(pid) <= before[1] + 1
+    assert memory(pid) - before[0] < 2 * 1024 * 1024
+
+
+def test_a_message_above_the_limit_is_refused_before_it_is_sent(lone):
+    with lone.connect() as connection:
+        connection.sendall(b"\x30\x82\x20\x00\x02\x01\x01")
+        [answer] = asking.read(rest(connection))
+    assert (answer.message_id, answer.operation.code) == (0, 2)
+
+
+def test_more_connections_than_allowed_are_told_so(lone):
+    held = [lone.connect() for _ in range(20)]
+    try:
+        for connection in held:
+            connection.sendall(asking.search(1, scope=0))
+            serving.receive(connection)
+        with lone.connect() as connection:
+            [answer] = asking.read(rest(connection))
+        assert (answer.message_id, answer.operation.code) == (0, 52)
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_a_silent_connection_and_a_half_request_are_closed_in_time(lone):
+    with lone.connect() as silent, lone.connect() as half:
+        half.sendall(asking.search(1)[:10])
+        started = time.monotonic()
+        assert rest(silent) == b""
+        assert rest(half) == b""
+    assert 0.5 < time.monotonic() - started < 5.0
+
+
+def test_wrong_passwords_do_not_delay_searches(server):
+    attackers = [server.connect() for _ in range(8)]
+    try:
+        for connection in attackers:
+            connection.sendall(asking.bind(1, serving.ADMIN, "wrong"))
+        answers_quickly(server)
+        for connection in attackers:
+            assert asking.codes(serving.receive(connection)) == [(1, 49)]
+    finally:
+        for connection in attackers:
+            connection.close()
+
+
+class TestWorkers:
+    def test_a_worker_that_is_killed_is_replaced(self, server):
+        victim, *others = server.worker_pids()
+        os.kill(victim, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while len(pids := server.worker_pids()) != 2 or victim in pids:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert set(others) <= set(pids)
+        answers_quickly(server)
+
+    def test_a_second_server_of_the_same_state_is_refused_and_names_the_first(self, server):
+        done = server.annuaire("serve")
+        assert done.returncode == 1
+        assert str(server.process.pid) in done.stderr
+        assert str(server.port()) in done.stderr
+        assert "Traceback" not in done.stderr
+        answers_quickly(server)
+
+    def test_ctrl_c_stops_everything_cleanly_and_tells_the_clients(self, tmp_path):
+        state = tmp_path / "var"
+        server = serving.Server(state).start()
+        with server.connect() as connection:
+            connection.sendall(asking.search(1, base="", scope=0))
+            serving.receive(connection)
+            pids = server.worker_pids()
+            os.kill(server.process.pid, signal.SIGINT)
+            [answer] = asking.read(rest(connection))
+        assert (answer.message_id, answer.operation.code) == (0, 52)
+        assert server.process.wait(10) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        assert state.stat().st_mode & 0o777 == 0o700
+
+    def test_workers_leave_when_their_supervisor_is_killed_and_the_next_one_starts(self, tmp_path):
+        server = serving.Server(tmp_path / "var").start()
+        [worker] = server.worker_pids()
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        until = time.monotonic() + 5
+        while Path(f"/proc/{worker}").exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        with serving.serving(tmp_path / "var"):
+            pass
+
+    def test_a_wrong_configuration_is_told_in_words(self, tmp_path):
+        server = serving.Server(tmp_path / "var", ANNUAIRE_LIMITS_IDLE="soon")
+        done = server.annuaire("serve")
+        assert done.returncode == 78
+        assert "ANNUAIRE_LIMITS_IDLE" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_a_port_that_is_taken_is_told_in_words(self, server, tmp_path):
+        other = serving.Server(
+            tmp_path / "var", ANNUAIRE_LISTEN_LDAP=f"tcp:{server.port()}:interface=127.0.0.1"
+        )
+        done = other.annuaire("serve")
+        assert done.returncode == 78
+        assert str(server.port()) in done.stderr
+
+
+def test_commands_start_in_no_time():
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "annuaire", "serve", "--help"], check=True, capture_output=True)
+    assert time.monotonic() - started < 0.4 * 3  # the machine may be busy
