@@ -54,6 +54,8 @@ class Naming(Protocol):
 
 # `OID.2.5.4.3` and blanks around `=` come from RFC 2253; the underscore from directories that do not check.
 _TYPE = re.compile(r" *(?:[oO][iI][dD]\.(?=[0-9]))?([A-Za-z0-9][A-Za-z0-9._-]*) *= *")
+# What nearly every RDN looks like, matched whole.
+_SIMPLE = re.compile(r'([A-Za-z][A-Za-z0-9-]*)=([^\\",;+<>\0# ](?:[^\\",;+<>\0]*[^\\",;+<>\0 ])?)(?=,|\Z)')
 _PLAIN = re.compile(r'[^\\",;+<>\0]*')
 _SPECIAL_AFTER_BACKSLASH = frozenset(' "#+,;<=>\\')
 _HEX = re.compile(r"#(?:[0-9A-Fa-f]{2})*")
@@ -103,6 +105,9 @@ def _rdns(text: str, position: int) -> list[Rdn]:
 
 def _rdn(text: str, position: int) -> tuple[Rdn, int]:
     """One RDN, and where the separator after it (or the end) is."""
+    simple = _SIMPLE.match(text, position)
+    if simple is not None and simple[2].isascii():
+        return Rdn(((simple[1], simple[2]),)), simple.end(2)
     pairs = []
     while True:
         found = _TYPE.match(text, position)

@@ -44,7 +44,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         *("SINGLE-VALUE", "COLLECTIVE", "NO-USER-MODIFICATION", "USAGE"),
     ),
     OBJECT_CLASS: ("NAME", "DESC", "OBSOLETE", "SUP", "ABSTRACT", "STRUCTURAL", "AUXILIARY", "MUST", "MAY"),
-    SYNTAX: ("DESC",),
+    SYNTAX: ("NAME", "DESC"),  # OpenLDAP accepts a name, RFC 4512 has none
 }
 
 

@@ -46,6 +46,22 @@ def test_every_file_but_the_built_in_one_loads_in_our_order(tmp_path: Path) -> N
     assert refusal(tmp_path, schema.shipped()[1:]) == ""
 
 
+@needs_slapd
+def test_what_we_publish_is_understood_as_it_is_written(tmp_path: Path) -> None:
+    built_in = {one.oid for one in schema_text.read(schema.shipped()[0], {})}
+    published = schema.standard().subschema()
+    lines = [
+        f"{directive} {value.decode()}"
+        for directive, name in (("attributetype", "attributeTypes"), ("objectclass", "objectClasses"))
+        for value in published[name]
+        if value.split()[1].decode() not in built_in
+    ]
+    assert len(lines) > 150
+    file = tmp_path / "published.schema"
+    file.write_text("\n\n".join(lines) + "\n")
+    assert refusal(tmp_path, [file]) == ""
+
+
 @needs_their_files
 @pytest.mark.parametrize("name", STANDARD_NAMES)
 def test_our_standard_files_mean_what_openldaps_mean(name: str) -> None:
@@ -80,7 +96,7 @@ def test_our_standard_files_mean_what_openldaps_mean(name: str) -> None:
 
 @needs_their_files
 @pytest.mark.parametrize(
-    "name", ["nis", "misc", "openldap", "collective", "corba", "java", "duaconf", "dyngroup"]
+    "name", ["nis", "misc", "openldap", "collective", "corba", "java", "duaconf", "dyngroup", "pmi"]
 )
 def test_openldaps_other_files_load_beside_ours(name: str) -> None:
     path = THEIRS / f"{name}.schema"
