@@ -39,7 +39,12 @@ POOL_SIZE = 8
 # What a large import leaves of the log file once its contents are in the database.
 LOG_KEPT = 64 * 1024 * 1024
 
+# Bytes of a page, set when the file is made. Measured on 500,000 people applied in one transaction: 5.2 s with
+# SQLite's 4,096, 4.5 s with 8,192, 3.8 s with 16,384; but each page of a small write is logged whole.
+PAGE = 8192
+
 _PRAGMAS = (
+    f"PRAGMA page_size = {PAGE}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # Note [What was acknowledged survives power loss]
     f"PRAGMA busy_timeout = {BUSY_MS}",
@@ -168,8 +173,10 @@ class Store:
     def own_connection(self) -> Iterator[Connection]:
         """A connection that is closed at the end, with all that was set or made on it (store/staging.py)."""
         with translated(), self._engine.connect() as connection:
-            connection.detach()
-            yield connection
+            try:
+                yield connection
+            finally:
+                connection.invalidate()
 
     def close(self) -> None:
         self._engine.dispose()

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from annuaire.errors import Unavailable
 from annuaire.store.engine import FILE_MODE, STATE_MODE, Reader, Store, translated
 from annuaire.store.entries import EntryRow
 from annuaire.store.staging_tables import (
@@ -36,6 +37,8 @@ ROWS_AT_ONCE = 1000
 # Page cache while importing, in KiB (negative by SQLite's convention): the indexes of 500,000 entries fit, so
 # that no dirty page is written twice.
 CACHE_KIB = -200_000
+# Of the file of working tables, mapped instead of read page by page: a national directory's worth.
+MAPPED_MAX = 4 << 30
 
 
 class Staging:
@@ -131,20 +134,27 @@ class Staging:
 
     def refuse_orphans(self) -> None:
         """Each new entry above which there is nothing, neither in the store nor in the file."""
-        before = -1
-        while (refused := self.count_refused()) != before:  # what was refused leaves others without parent
-            before = refused
+        while True:  # what was refused may leave others without parent
+            self.execute("DELETE FROM {t}missing")
             self.execute(
-                "INSERT INTO {t}refused (line, dn, code, reason) SELECT s.line, s.dn, 32, :reason"
-                " FROM (SELECT DISTINCT parent FROM {t}staged WHERE kind <> 2) d"
-                " JOIN {t}staged s ON s.parent = d.parent WHERE d.parent <> {empty}"
+                "INSERT INTO {t}missing (parent) SELECT d.parent FROM (SELECT DISTINCT parent FROM {t}staged"
+                " WHERE kind <> 2) d WHERE d.parent <> {empty}"
                 " AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.key = d.parent)"
                 " AND NOT EXISTS (SELECT 1 FROM {t}staged p WHERE p.key = d.parent"
                 "   AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = p.line))"
-                " AND s.kind <> 2 AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = s.line)"
+            )
+            if not self.number("SELECT count(*) FROM {t}missing"):
+                return
+            before = self.count_refused()
+            self.execute(
+                "INSERT INTO {t}refused (line, dn, code, reason) SELECT s.line, s.dn, 32, :reason"
+                " FROM {t}staged s WHERE s.kind <> 2 AND s.parent IN (SELECT parent FROM {t}missing)"
+                " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = s.line)"
                 " AND NOT EXISTS (SELECT 1 FROM {t}matched m WHERE m.line = s.line)",
                 reason=NO_PARENT,
             )
+            if self.count_refused() == before:
+                return
 
     def refuse(self, refusals: Iterable[Refused]) -> None:
         """Refuse records that were staged."""
@@ -165,16 +175,9 @@ class Staging:
     def count_refused(self) -> int:
         return self.number("SELECT count(*) FROM {t}refused")
 
-    def touches(self, key: bytes) -> bool:
-        """Whether a key concerns what is staged, as an entry or as the place of one."""
-        found = self.execute(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM {t}staged WHERE key = :key)"
-            " OR EXISTS (SELECT 1 FROM {t}staged WHERE parent = :key)"
-            " OR EXISTS (SELECT 1 FROM {t}states WHERE key = :key OR parent = :key OR old_key = :key)"
-            " OR EXISTS (SELECT 1 FROM {t}steps)",
-            key=key,
-        )
-        return found.first() is not None
+    def describes(self, key: bytes) -> bool:
+        """Whether a record is about the entry with this key."""
+        return self.execute("SELECT 1 FROM {t}staged WHERE key = :key", key=key).first() is not None
 
     def forget_comparison(self) -> None:
         """Back to what reading alone has found."""
@@ -299,9 +302,13 @@ class Staging:
             marks = ", ".join("?" * len(rows[0]))
             self.connection.exec_driver_sql(f"INSERT INTO {name} ({columns}) VALUES ({marks})", list(rows))
             return
-        with self._driver().cursor().copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+        trouble = self.connection.dialect.dbapi.OperationalError  # type: ignore[union-attr]
+        try:
+            with self._driver().cursor().copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except trouble as error:
+            raise Unavailable("the store is not available", str(error)) from error
 
 
 @contextmanager
@@ -315,6 +322,8 @@ def staging(store: Store) -> Iterator[Staging]:
                 # Nothing here must survive anything: no journal, no waiting for the disk.
                 driver.execute("PRAGMA staging.journal_mode = OFF")
                 driver.execute("PRAGMA staging.synchronous = OFF")
+                # Applying reads rows in another order than they were written in.
+                driver.execute(f"PRAGMA staging.mmap_size = {MAPPED_MAX}")
                 driver.execute(f"PRAGMA staging.cache_size = {CACHE_KIB}")
                 driver.execute(f"PRAGMA main.cache_size = {CACHE_KIB}")
                 driver.execute("PRAGMA wal_autocheckpoint = 0")

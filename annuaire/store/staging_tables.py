@@ -37,6 +37,8 @@ TABLES = (
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, old_key {bytes}, uuid {bytes} NOT NULL,"
         " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL)"
     ),
+    # Names that entries of the file lie below and that nobody has.
+    "CREATE {temporary} TABLE {s}missing (parent {bytes} PRIMARY KEY)",
     # The staged rows that become new entries, in the order of their keys: parents before children.
     "CREATE {temporary} TABLE {s}fresh (rank {number} PRIMARY KEY, line {number} NOT NULL)",
     # What is done to entries that exist, in its order.
@@ -91,17 +93,6 @@ class Refused(NamedTuple):
     code: int
     reason: str
     record: bytes | None
-
-
-class Totals(NamedTuple):
-    """What an import does, in records."""
-
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    refused: int
-    warnings: int
 
 
 def words(embedded: bool) -> dict[str, str]:
