@@ -20,7 +20,7 @@ from annuaire.errors import Misconfigured
 # The queue of connections not yet accepted; Linux cuts it to net.core.somaxconn (4096).
 BACKLOG = 1024
 # After a supervisor was killed, its workers still hold its ports while they notice and leave.
-PATIENCE = 3.0
+PATIENCE = 2.0
 
 _ESCAPED = re.compile(r"\\(.)")
 

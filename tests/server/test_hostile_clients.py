@@ -152,7 +152,7 @@ def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
     before = memory(pid), descriptors(pid)
     volley(1000)
     assert memory(pid) - before[0] < 2 * 1024 * 1024
-    assert descriptors(pid) == before[1]
+    assert descriptors(pid) <= before[1]
 
 
 def test_connections_that_come_and_go_badly_leave_nothing_behind(lone):

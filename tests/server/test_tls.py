@@ -1,0 +1,130 @@
+"""LDAPS with a certificate made by scripts/make_certificates."""
+
+import ssl
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import asking
+import ldap3
+import pytest
+import serving
+
+from annuaire.errors import Misconfigured
+from annuaire.server import tls
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "make_certificates"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory, certificates, fixtures):
+    state = tmp_path_factory.mktemp("secure") / "var"
+    serving.fill(state, fixtures / "apicrypt.ldif")
+    with serving.serving(
+        state,
+        ANNUAIRE_TLS_CERTIFICATE=str(certificates / "server.pem"),
+        ANNUAIRE_TLS_KEY=str(certificates / "server.key"),
+    ) as running:
+        yield running
+
+
+def trusting(certificates: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates / "ca.pem")
+
+
+def test_the_chain_and_the_names_are_verified_by_an_ordinary_client(secure, certificates):
+    for name in ("localhost", "127.0.0.1"):
+        with (
+            secure.connect("ldaps") as plain,
+            trusting(certificates).wrap_socket(plain, server_hostname=name) as connection,
+        ):
+            assert connection.version() == "TLSv1.3"
+            connection.sendall(asking.search(1, "(sn=dupont)", attributes=["1.1"]))
+            assert asking.codes(serving.receive(connection)) == [(1, 0)]
+
+
+def test_versions_before_1_2_are_refused_and_1_2_is_forward_secret(secure, certificates):
+    context = trusting(certificates)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with (
+        secure.connect("ldaps") as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        assert connection.cipher()[0].startswith("ECDHE-")
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with secure.connect("ldaps") as plain, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_the_administrator_logs_in_while_others_stream(secure, certificates):
+    trust = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(certificates / "ca.pem"))
+    place = ldap3.Server("localhost", secure.port("ldaps"), use_ssl=True, tls=trust, get_info=ldap3.ALL)
+    with ldap3.Connection(place, serving.ADMIN, serving.PASSWORD, raise_exceptions=True) as connection:
+        connection.search(serving.SUFFIX, "(objectClass=*)", attributes=["*", "+"])
+        assert len(connection.entries) > 70
+
+
+def test_wrong_passwords_over_tls_are_answered(secure, certificates):
+    with (
+        secure.connect("ldaps") as plain,
+        trusting(certificates).wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        for number in range(1, 4):
+            connection.sendall(
+                asking.bind(number, serving.ADMIN, "wrong") + asking.search(100 + number, scope=0)
+            )
+            assert asking.codes(serving.receive(connection, 2)) == [(number, 49), (100 + number, 0)]
+
+
+def test_ldap_in_clear_to_the_secure_port_is_closed(secure):
+    with secure.connect("ldaps") as connection:
+        connection.sendall(asking.search(1))
+        connection.settimeout(10)
+        try:
+            while connection.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            pytest.fail("left open")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "said"),
+    [
+        ("server.pem", "absent.key", "absent.key"),
+        ("absent.pem", "server.key", "absent.pem"),
+        ("server.key", "server.key", "no certificate"),
+        ("server.pem", "other.key", "not the key"),
+    ],
+)
+def test_files_that_do_not_fit_are_told_in_words(tmp_path, certificates, certificate, key, said):
+    if key == "other.key":
+        subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], check=True)
+        (tmp_path / "server.key").rename(certificates / "other.key")
+    with pytest.raises(Misconfigured, match=said):
+        tls.context(certificates / certificate, certificates / key)
+
+
+def test_a_server_with_a_wrong_certificate_does_not_start(tmp_path, certificates):
+    server = serving.Server(
+        tmp_path / "var",
+        ANNUAIRE_TLS_CERTIFICATE=str(certificates / "absent.pem"),
+        ANNUAIRE_TLS_KEY=str(certificates / "server.key"),
+    )
+    done = server.annuaire("serve", "--workers", "1")
+    assert done.returncode == 78, done.stderr
+    assert "absent.pem" in done.stderr
+    assert "Traceback" not in done.stderr
