@@ -18,8 +18,9 @@ _HEADS_MAX = 8192
 HEADS = tuple(b"\x30" + ber.length(size) for size in range(_HEADS_MAX))
 _ENTRY_HEADS = tuple(b"\x64" + ber.length(size) for size in range(_HEADS_MAX))
 
-# Cut answers kept for each selection: everybody who types the same letters gets the same best entries.
-HOT_MAX = 8_000
+# Cut answers kept in all by a worker, about half a KiB each: everybody who types the same letters gets the same
+# best entries.
+HOT_MAX = 60_000
 
 HAS_SUBORDINATES = "hasSubordinates"
 NUM_SUBORDINATES = "numSubordinates"
@@ -37,7 +38,7 @@ class _Cut(NamedTuple):
 class Answerer:
     """Encodes entries for one selection; made once for a list of attributes and kept while the index stands."""
 
-    def __init__(self, selection: Selection, types_only: bool) -> None:
+    def __init__(self, selection: Selection, types_only: bool, hot: dict[int, bytes], number: int) -> None:
         self._selection = selection
         self._types_only = types_only
         self.ready = selection.user_only_all and not types_only
@@ -45,7 +46,9 @@ class Answerer:
         self._count = selection.wanted(NUM_SUBORDINATES, True) if not selection.operational_all else None
         self._plain = not (selection.wants_operational or types_only)
         self._cuts: dict[tuple[int, int], _Cut] = {}
-        self._hot: dict[tuple[int, int], bytes] = {}
+        # Shared by all selections of one state of the index; the keys of each begin with its number.
+        self._hot = hot
+        self._number = number << 40
 
     def messages(self, message_id: bytes, sight: Sight, ids: list[int], audience: int) -> list[bytes]:
         """The pieces of the messages for these entries, to be joined. message_id: the encoded INTEGER."""
@@ -63,30 +66,31 @@ class Answerer:
             return pieces
         part = sight.part
         if self._plain:
-            hot, owner = self._hot, id(part)
+            hot = self._hot
+            if len(hot) > HOT_MAX:
+                hot.clear()
+            first = self._number + (part.frozen << 39)
             for identifier in ids:
-                answer = hot.get((owner, identifier), b"")
+                answer = hot.get(first + identifier, b"")
                 if not answer:
-                    answer = self._cut_answer(sight, part.answer(identifier), part.details(identifier))
-                    if len(hot) >= HOT_MAX:
-                        hot.clear()
-                    hot[(owner, identifier)] = answer
+                    answer = hot[first + identifier] = self._cut_answer(sight, part.record(identifier))
                 size = len(answer) + extra
                 head = HEADS[size] if size < _HEADS_MAX else b"\x30" + ber.length(size)
                 pieces += (head, message_id, answer)
             return pieces
         for identifier in ids:
-            answer = self._whole_answer(sight, part.answer(identifier), part.details(identifier), audience)
+            answer = self._whole_answer(sight, part.record(identifier), audience)
             pieces += (b"\x30" + ber.length(len(answer) + extra), message_id, answer)
         return pieces
 
-    def _cut_answer(self, sight: Sight, answer: bytes, details: bytes) -> bytes:
+    def _cut_answer(self, sight: Sight, record: bytes) -> bytes:
         """Some of the user attributes: the common case after the ready answer, so without detours."""
-        shape = int.from_bytes(details[:4], "little")
+        shape = int.from_bytes(record[4:8], "little")
         cut = self._cuts.get((id(sight.part), shape))
         if cut is None:
-            cut = self._decide(sight, shape, int.from_bytes(details[4:6], "little"))
-        offsets = cut.offsets(details, entries.OFFSETS)
+            cut = self._decide(sight, shape, int.from_bytes(record[8:10], "little"))
+        offsets = cut.offsets(record, entries.OFFSETS)
+        answer = entries.answer_of(record)
         attributes = b"".join([answer[offsets[start] : offsets[end]] for start, end in cut.runs])
         for i, description in cut.renamed:
             attributes += _rename(answer[offsets[i] : offsets[i + 1]], description)
@@ -95,10 +99,11 @@ class Answerer:
         name = 2 if first < 0x80 else first - 0x80 + 2
         size = answer[name + 1]
         end = name + 2 + size if size < 0x80 else ber.read(answer, name, len(answer))[2]
+        size = len(attributes)
         if len(answer) >= _HEADS_MAX:
             return responses.entry(answer[name + 2 : end], attributes)
-        body = b"".join((answer[name:end], HEADS[len(attributes)], attributes))
-        return _ENTRY_HEADS[len(body)] + body
+        head = HEADS[size]
+        return b"".join((_ENTRY_HEADS[end - name + len(head) + size], answer[name:end], head, attributes))
 
     def _decide(self, sight: Sight, shape: int, user: int) -> _Cut:
         wanted = self._selection.wanted
@@ -123,9 +128,9 @@ class Answerer:
             self._cuts[(id(sight.part), shape)] = cut
         return cut
 
-    def _whole_answer(self, sight: Sight, answer: bytes, details: bytes, audience: int) -> bytes:
+    def _whole_answer(self, sight: Sight, record: bytes, audience: int) -> bytes:
         """The general case: operational attributes, computed ones, types only."""
-        known = entries.decode_details(details)
+        answer, known = entries.answer_of(record), entries.decode_details(entries.details_of(record))
         cut = self._cuts.get((id(sight.part), known.shape)) or self._decide(sight, known.shape, known.user)
         pieces = [(None, answer[known.offsets[start] : known.offsets[end]]) for start, end in cut.runs]
         pieces += [(d, answer[known.offsets[i] : known.offsets[i + 1]]) for i, d in cut.renamed]  # type: ignore[misc]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from annuaire.domain.audience import Audience
+from annuaire.index import entry as entries
 from annuaire.index import layout, ngrams, postings
 from annuaire.index.environments import Opened
 
@@ -32,8 +33,7 @@ class Chunk:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.answers: list[bytes] = []
-        self.details: list[bytes] = []
+        self.records: list[bytes] = []
         self.unions: list[str] = []
         self._texts: dict[int, dict[int, str]] = {}
         self._words: dict[str, list[int]] = {}
@@ -46,9 +46,8 @@ class Chunk:
         self.passwords: list[tuple[bytes, bytes]] = []
 
     def add(self, record: Record) -> None:
-        local = len(self.answers)
-        self.answers.append(record.answer)
-        self.details.append(record.details)
+        local = len(self.records)
+        self.records.append(entries.record(record.details, record.answer))
         self.unions.append(record.text)
         for attribute, text in record.texts:
             self._texts.setdefault(attribute, {})[local] = text
@@ -79,7 +78,7 @@ class Chunk:
         yield from self._gram_postings(layout.UNION, self.unions)
         for attribute in sorted(self._texts):
             texts = self._texts[attribute]
-            yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.answers))])
+            yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.records))])
         ascending = sorted((word.encode("utf-8", "surrogatepass"), ids) for word, ids in self._words.items())
         for term, ids in ascending:
             yield self._key(layout.WORD, 0, term), _posting(ids)
@@ -117,9 +116,8 @@ class Chunk:
         opened = target.databases
         first = self.number << layout.CHUNK_BITS
         with target.environment.begin(write=True) as transaction:
-            for name, values in (("answers", self.answers), ("details", self.details)):
-                items = [(layout.ID.pack(first + i), value) for i, value in enumerate(values)]
-                transaction.cursor(opened[name]).putmulti(items, append=True)
+            records = [(layout.ID.pack(first + i), record) for i, record in enumerate(self.records)]
+            transaction.cursor(opened["entries"]).putmulti(records, append=True)
             unions = [(layout.ID.pack(first + i), text.encode()) for i, text in enumerate(self.unions)]
             transaction.cursor(opened["texts"]).putmulti(unions, append=True)
             transaction.cursor(opened["postings"]).putmulti(rows, append=True)

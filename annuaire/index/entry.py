@@ -1,6 +1,7 @@
 """What the index is given of an entry, and what it stores beside the ready answer.
 
-`details` of an entry, little-endian:
+The record of an entry is the length of its details (u32), its details, and its answer: a SearchResultEntry
+(RFC 4511 §4.5.2, tag 0x64) with every user attribute, ready to send. `details`, little-endian:
 
     shape u32 | user attributes u16 | all attributes u16 | length of the DN key u16 | length of the sort key u16
     entryUUID, 16 octets
@@ -58,16 +59,33 @@ def encode_details(
     return b"".join((head, table, key, sort_key, operational))
 
 
+_LENGTH = struct.Struct("<I")
+length_of = _LENGTH.unpack_from
+
+
+def record(details: bytes, answer: bytes) -> bytes:
+    return b"".join((_LENGTH.pack(len(details)), details, answer))
+
+
+def answer_of(whole: bytes) -> bytes:
+    """The ready answer of a record."""
+    return whole[4 + length_of(whole)[0] :]
+
+
+def details_of(whole: bytes) -> bytes:
+    return whole[4 : 4 + length_of(whole)[0]]
+
+
 def with_shape(details: bytes, shape: int) -> bytes:
     return shape.to_bytes(4, "little") + details[4:]
 
 
 def offsets_reader(user: int) -> struct.Struct:
-    """Reads the offsets of the user attributes of a shape that has so many, from details at `OFFSETS`."""
+    """Reads the offsets of the user attributes of a shape that has so many, from a record at `OFFSETS`."""
     return struct.Struct(f"<{user + 1}I")
 
 
-OFFSETS = _HEAD.size
+OFFSETS = _LENGTH.size + _HEAD.size
 
 
 def key_of(details: bytes) -> bytes:

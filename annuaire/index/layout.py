@@ -3,8 +3,7 @@
 A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) order and never written again; a
 *recent* part has the same layout, holds what was written since, and is numbered in order of writing.
 
-    answers    id -> SearchResultEntry (RFC 4511 §4.5.2, tag 0x64) with every user attribute, ready to send
-    details    id -> what an answer needs beyond that (see details.py)
+    entries    id -> record: details and the ready answer (see entry.py)
     texts      id -> the union text (see ngrams.py), UTF-8
     postings   chunk, kind, attribute, term -> roaring bitmap of the local ids (0..65535) of that chunk
     many       digest, chunk -> the same, for an equality value that too many entries share to be listed in a page
@@ -21,15 +20,14 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 2
+FORMAT = 3
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
 CHUNK_MASK = CHUNK_SIZE - 1
 
 DATABASES = (
-    "answers",
-    "details",
+    "entries",
     "texts",
     "postings",
     "many",

@@ -9,13 +9,14 @@ from typing import Any
 
 from pyroaring import BitMap
 
+from annuaire.index import entry as entries
 from annuaire.index import environments, layout, postings
 
 _IN_MANY = layout.IN_MANY.to_bytes(4, "little")
 
 
 # Answers kept in memory by each worker, about 1 KiB each.
-HOT_MAX = 24_000
+HOT_MAX = 50_000
 
 
 class Part:
@@ -26,8 +27,7 @@ class Part:
         self.frozen = frozen
         self._opened = environments.open_frozen(folder) if frozen else environments.open_shared(folder)
         databases = self._opened.databases
-        self._answers = databases["answers"]
-        self._details = databases["details"]
+        self._entries = databases["entries"]
         self._texts = databases["texts"]
         self._postings = databases["postings"]
         self._many = databases["many"]
@@ -87,19 +87,22 @@ class Part:
         except KeyError:
             if len(hot) > HOT_MAX:
                 hot.clear()
-            get, database, pack = self._get, self._answers, layout.ID.pack
+            get, database, pack, cut = self._get, self._entries, layout.ID.pack, entries.answer_of
             for i in ids:
                 if i not in hot:
-                    hot[i] = get(pack(i), None, database)
+                    hot[i] = cut(get(pack(i), None, database))
             return [hot[i] for i in ids]
 
-    def answer(self, identifier: int) -> bytes:
-        value: bytes = self._get(layout.ID.pack(identifier), None, self._answers)
+    def record(self, identifier: int) -> bytes:
+        """Details and answer of an entry that exists."""
+        value: bytes = self._get(layout.ID.pack(identifier), None, self._entries)
         return value
 
+    def answer(self, identifier: int) -> bytes:
+        return entries.answer_of(self.record(identifier))
+
     def details(self, identifier: int) -> bytes:
-        value: bytes = self._get(layout.ID.pack(identifier), None, self._details)
-        return value
+        return entries.details_of(self.record(identifier))
 
     def text(self, identifier: int) -> str:
         value: bytes = self._get(layout.ID.pack(identifier), None, self._texts)

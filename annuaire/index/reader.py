@@ -17,7 +17,7 @@ from annuaire.index.sight import Sight
 class Snapshot:
     """The index at one moment: a base and, when something was written since, a recent part.
 
-    `known` remembers what requests ask again and again; it goes when the index moves.
+    `known` remembers what requests ask again and again, `hot` the answers cut for it; both go when the index moves.
     """
 
     number: int
@@ -25,6 +25,7 @@ class Snapshot:
     recent: Sight | None
     change: int
     known: dict[object, object] = field(default_factory=dict)
+    hot: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def sights(self) -> list[Sight]:

@@ -9,6 +9,7 @@ Timing class: the same code runs for a hidden entry and an absent one; both are 
 """
 
 import hashlib
+import itertools
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ class Directory:
         self._schema: Schema = numbering.schema
         self._settings = settings
         self._compiler = Compiler(numbering)
+        self._numbers = itertools.count()
         self._seal = Seal(cookie_key)
         self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
         self._bases = query.Bases(self._schema, self._suffix)
@@ -190,7 +192,12 @@ class Directory:
         wanted = (request.attributes, request.types_only)
         answerer = snapshot.known.get(wanted)
         if answerer is None:
-            answerer = Answerer(Selection.of(request.attributes, self._schema), request.types_only)
+            answerer = Answerer(
+                Selection.of(request.attributes, self._schema),
+                request.types_only,
+                snapshot.hot,
+                len(snapshot.known),
+            )
             if len(snapshot.known) < query.KNOWN_MAX:
                 snapshot.known[wanted] = answerer
         assert isinstance(answerer, Answerer)

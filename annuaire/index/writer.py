@@ -103,8 +103,8 @@ class _Writing:
         self._count += 1
         chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
         key = layout.ID.pack(identifier)
-        self._put("answers", key, prepared.answer)
-        self._put("details", key, entries.with_shape(prepared.details, self._shape(prepared.shape)))
+        details = entries.with_shape(prepared.details, self._shape(prepared.shape))
+        self._put("entries", key, entries.record(details, prepared.answer))
         self._put("texts", key, prepared.text.encode("utf-8", "surrogatepass"))
         size = layout.DIGEST_SIZE
         for at in range(0, len(prepared.digests), size):
