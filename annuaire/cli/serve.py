@@ -27,7 +27,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
       annuaire serve
       annuaire serve --config /etc/annuaire.toml --workers 4
     """
-    from annuaire.server import listening, logs, places, state
+    from annuaire.server import listening, loads, logs, places, state
     from annuaire.server.workers import Supervisor, default_count
 
     count = workers or config.serve.workers or default_count()
@@ -44,11 +44,13 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
         inherited = json.dumps(
             [[list(astuple(one.place)), one.socket.fileno(), int(one.socket.family)] for one in opened]
         )
+        shared = loads.create(count)
         chosen = ["--config", str(config.path)] if config.path is not None else []
 
         def command(number: int, control: int) -> list[str]:
             module = [sys.executable, "-m", "annuaire.server.worker"]
-            return [*module, *chosen, "--control", str(control), "--listen", inherited]
+            place = ["--number", str(number), "--control", str(control), "--loads", str(shared)]
+            return [*module, *chosen, *place, "--listen", inherited]
 
         def ready() -> None:
             lock.write({**described, "ready": True})
@@ -58,6 +60,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
             command,
             count,
             [one.socket.fileno() for one in opened],
+            shared,
             ready,
             [sys.executable, "-m", "annuaire.server.prepare", *chosen],
         )

@@ -29,6 +29,7 @@ from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
 from annuaire.server import ldap, state, tls
 from annuaire.server.listening import Place
+from annuaire.server.loads import Loads
 from annuaire.server.observe import OperationLog
 from annuaire.server.threads import PasswordThreads
 
@@ -47,9 +48,10 @@ class Inherited(NamedTuple):
 class Application:
     """Everything that one worker serves with."""
 
-    def __init__(self, config: Config, inherited: list[Inherited], reactor: Any) -> None:
+    def __init__(self, config: Config, inherited: list[Inherited], loads: Loads, reactor: Any) -> None:
         self._reactor = reactor
         self._config = config
+        self._loads = loads
         self.schema = _schema(config)
         self.directory = _directory(config, self.schema)
         self.threads = PasswordThreads(reactor)
@@ -61,7 +63,7 @@ class Application:
         """Begin to accept."""
         self.threads.start()
         for one, factory in self._listeners:
-            self._ports.append(ldap.adopt(self._reactor, one.descriptor, one.family, factory))
+            self._ports.append(ldap.adopt(self._reactor, one.descriptor, one.family, factory, self._loads))
 
     async def stop(self) -> None:
         """Accept no more, tell every client, and give them a moment to read it."""
@@ -85,6 +87,7 @@ class Application:
             limits.connections,
             limits.connections_per_client,
             limits.idle,
+            self._loads,
         )
         self._factories.append(factory)
         if place.protocol != "ldaps":

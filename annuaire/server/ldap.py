@@ -26,8 +26,12 @@ from annuaire.errors import AnnuaireError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 from annuaire.ldap.session import Session
+from annuaire.server.loads import Loads
 from annuaire.server.threads import PasswordThreads
 
+# How often, and for how long, a worker that holds more connections than another leaves it the next one.
+WAITS_MAX = 3
+WAIT_SECONDS = 0.001
 # How often connections are looked at for silence; the limit itself is in minutes.
 SWEEP_SECONDS = 5.0
 
@@ -206,6 +210,7 @@ class LdapFactory(protocol.Factory):
         connections_max: int = 10_000,
         connections_per_client_max: int = 1_000,
         idle_seconds: float = 900.0,
+        loads: Loads | None = None,
     ) -> None:
         self.service = service
         self.threads = threads
@@ -215,6 +220,7 @@ class LdapFactory(protocol.Factory):
         self._connections_max = connections_max
         self._connections_per_client_max = connections_per_client_max
         self._idle_seconds = idle_seconds
+        self._loads = loads
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 
@@ -235,11 +241,15 @@ class LdapFactory(protocol.Factory):
             return False
         self.connections.add(connection)
         self._per_client[connection.client] += 1
+        if self._loads is not None:
+            self._loads.add(1)
         return True
 
     def forget(self, connection: LdapConnection) -> None:
         if connection in self.connections:
             self.connections.discard(connection)
+            if self._loads is not None:
+                self._loads.add(-1)
             self._per_client[connection.client] -= 1
             if not self._per_client[connection.client]:
                 del self._per_client[connection.client]
@@ -256,17 +266,33 @@ class LdapFactory(protocol.Factory):
 
 
 class FairPort(tcp.Port):
-    """Accepts one connection a turn, so that the workers that share the socket get about as many each."""
+    """Accepts one connection a turn, and only when no other worker should have it (see `loads`)."""
+
+    loads: Loads | None = None
+    _waited = 0
 
     def doRead(self) -> None:
+        if self.loads is not None and self._waited < WAITS_MAX and self.loads.ahead:
+            self._waited += 1
+            self.stopReading()  # type: ignore[no-untyped-call]
+            self.reactor.callLater(WAIT_SECONDS, self._again)
+            return
+        self._waited = 0
         self.numberAccepts = 1
         super().doRead()  # type: ignore[no-untyped-call]
 
+    def _again(self) -> None:
+        if self.connected:
+            self.startReading()  # type: ignore[no-untyped-call]
 
-def adopt(reactor: Any, descriptor: int, family: int, factory: protocol.Factory) -> tcp.Port:
+
+def adopt(
+    reactor: Any, descriptor: int, family: int, factory: protocol.Factory, loads: Loads | None = None
+) -> tcp.Port:
     """Accept on a listening socket that was inherited."""
-    port: tcp.Port = FairPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
+    port: FairPort = FairPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
         reactor, descriptor, family, factory
     )
+    port.loads = loads
     port.startListening()
     return port

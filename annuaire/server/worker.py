@@ -19,6 +19,7 @@ from annuaire import config as configuration
 from annuaire.errors import AnnuaireError
 from annuaire.server import logs
 from annuaire.server.listening import Place
+from annuaire.server.loads import Loads
 
 # A request makes some dozens of short-lived objects: collecting each 700 of them would cost more than it frees.
 COLLECTION_THRESHOLDS = (20_000, 20, 100)
@@ -29,20 +30,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--listen", required=True)
+    parser.add_argument("--loads", type=int, required=True)
+    parser.add_argument("--number", type=int, required=True)
     given = parser.parse_args(arguments)
     # The terminal sends Ctrl-C to all; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.start(twisted=True)
     try:
-        _serve(configuration.load(given.config), given.control, json.loads(given.listen))
+        _serve(configuration.load(given.config), given)
     except AnnuaireError as error:
         sys.stderr.write(f"annuaire: {error.public}\n")
         return error.exit_status
     return 0
 
 
-def _serve(config: configuration.Config, control: int, listen: list[list[Any]]) -> None:
+def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
     # Imported late: the reactor is made by its import, and a configuration that is wrong needs none.
     from twisted.internet import reactor as installed
     from twisted.internet.defer import Deferred
@@ -50,9 +53,12 @@ def _serve(config: configuration.Config, control: int, listen: list[list[Any]]) 
     from annuaire.server import app, control_socket
 
     reactor: Any = installed
-    inherited = [app.Inherited(Place(*place), descriptor, family) for place, descriptor, family in listen]
-    application = app.Application(config, inherited, reactor)
-    supervisor = control_socket.ControlSocket(reactor, control)
+    inherited = [
+        app.Inherited(Place(*place), descriptor, family)
+        for place, descriptor, family in json.loads(given.listen)
+    ]
+    application = app.Application(config, inherited, Loads(given.loads, given.number), reactor)
+    supervisor = control_socket.ControlSocket(reactor, given.control)
 
     def begin() -> None:
         application.start()

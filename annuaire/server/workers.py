@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from annuaire.server import loads
+
 log = logging.getLogger("annuaire.server")
 
 # A worker that dies young is restarted later and later; one that lived for so many seconds, at once.
@@ -45,18 +47,20 @@ class _Slot:
 
 
 class Supervisor:
-    """Keeps `count` workers alive; `command` makes the command line of one, given its control descriptor."""
+    """Keeps `count` workers alive; `command` makes one's command line from its number and control descriptor."""
 
     def __init__(
         self,
         command: Callable[[int, int], Sequence[str]],
         count: int,
         inherited: Sequence[int],
+        shared: int,
         when_ready: Callable[[], None] = lambda: None,
         prepare: Sequence[str] | None = None,
     ) -> None:
         self._command = command
-        self._inherited = tuple(inherited)
+        self._inherited = (*inherited, shared)
+        self._loads = shared
         self._slots = [_Slot(number) for number in range(count)]
         self._when_ready = when_ready
         self._prepare_command = prepare
@@ -151,6 +155,7 @@ class Supervisor:
     def _died(self, slot: _Slot, status: int) -> None:
         assert slot.process is not None
         pid = slot.process.pid
+        loads.leave(self._loads, slot.number)
         self._forget_control(slot)
         slot.process = None
         if not slot.ready and not self._told_ready and slot.lives == 1:

@@ -1,0 +1,46 @@
+"""How many connections each worker holds, in a few octets that all of them share, so that they get about as many.
+
+Several processes that accept on one socket get what chance gives: of 64 clients one worker may take 52, and half
+of the machine rests. A worker that holds more than another lets it go first, for a few milliseconds at most.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+_SLOT = 4
+# The slot of a worker that is not there: nobody waits for it.
+ABSENT = 0xFFFFFFFF
+# By how many connections the others may be behind: below it, waiting costs more than it balances.
+SLACK = 3
+
+
+def create(count: int) -> int:
+    """The descriptor of a new memory for so many workers, all absent."""
+    descriptor = os.memfd_create("annuaire-loads")
+    os.write(descriptor, ABSENT.to_bytes(_SLOT, "little") * count)
+    return descriptor
+
+
+def leave(descriptor: int, number: int) -> None:
+    """Say that a worker is not there any more, in its place."""
+    os.pwrite(descriptor, ABSENT.to_bytes(_SLOT, "little"), number * _SLOT)
+
+
+class Loads:
+    """The shared memory as one worker sees it."""
+
+    def __init__(self, descriptor: int, number: int) -> None:
+        self._slots = memoryview(mmap.mmap(descriptor, 0)).cast("I")
+        self._number = number
+        self._slots[number] = 0
+
+    def add(self, connections: int) -> None:
+        """Tell the others of a connection more, or less."""
+        self._slots[self._number] += connections
+
+    @property
+    def ahead(self) -> bool:
+        """Whether another worker holds so many fewer that it should take the next."""
+        return self._slots[self._number] >= min(self._slots) + SLACK
