@@ -224,14 +224,15 @@ def line(attribute: str, value: str) -> str:
 def ldif_entry(person: Person) -> str:
     detailed = f"{person.surname} {person.given} ({person.title}, {person.town})"
     optional = f"savoirFaire: {person.savoir_faire}\n" if person.savoir_faire else ""
-    detailed_line = line("cn", detailed)
+    names_both_ways = line("cn", f"{person.given} {person.surname}")
+    if person.given.lower() != person.surname.lower():  # else the two are one value: case plays no part in cn
+        names_both_ways += line("cn", f"{person.surname} {person.given}")
     return (
         line("dn", f"uid=8{person.rpps},{person.branch},{SUFFIX}")
         + "objectClass: top\nobjectClass: person\nobjectClass: organizationalPerson\n"
         + "objectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\n"
-        + line("cn", f"{person.given} {person.surname}")
-        + line("cn", f"{person.surname} {person.given}")
-        + detailed_line
+        + names_both_ways
+        + line("cn", detailed)
         + line("sn", person.surname)
         + line("givenName", person.given)
         + line("displayName", detailed)
