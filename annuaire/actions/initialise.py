@@ -27,17 +27,21 @@ _CLASSES: dict[str, list[bytes]] = {
 
 def initialise(store: Store, tree: Tree, schema: Schema, actor: str = "") -> bool:
     """Make what is missing; whether something was."""
-    names = [tree.suffix, *(tree.branch(name) for name in MANAGED)]
-    wanted = [(dn.key(name, schema), name) for name in names]
+    entries = wanted(tree, schema)
     with store.reading() as reader:
-        if all(reader.entry(key) is not None for key, _ in wanted):
+        if all(reader.entry(entry.key) is not None for entry in entries):
             return False
-    entries = [_entry(key, name, tree, schema) for key, name in wanted]
     with store.writing(actor) as writer:
         missing = [entry for entry in entries if writer.entry(entry.key) is None]
         for entry in missing:
             writer.add(entry)
     return bool(missing)
+
+
+def wanted(tree: Tree, schema: Schema) -> list[NewEntry]:
+    """The entries as they are made; Misconfigured for a suffix that cannot be one."""
+    names = [tree.suffix, *(tree.branch(name) for name in MANAGED)]
+    return [_entry(dn.key(name, schema), name, tree, schema) for name in names]
 
 
 def _entry(key: bytes, name: Dn, tree: Tree, schema: Schema) -> NewEntry:

@@ -65,6 +65,10 @@ class Reader(entries.EntryReader, changes.ChangeReader, imports.ImportReader):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def damage(self) -> list[str]:
+        rows = self._connection.execute(text("PRAGMA quick_check(100)")).all()
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
 
 class Writer(entries.EntryWriter, imports.ImportWriter, Reader):
     """One writing transaction, alone of its kind. All its changes have one moment and one actor."""
@@ -178,6 +182,13 @@ class Store:
             finally:
                 connection.invalidate()
 
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with its own file; a database server looks after its own."""
+        if not self.embedded:
+            return []
+        with self.reading() as reader:
+            return reader.damage()
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -191,6 +202,12 @@ def default_url(state: Path) -> str:
     return f"sqlite:///{state / FILE_NAME}"
 
 
+def exists(url: str, state: Path) -> bool:
+    """Whether there is a store to open; of a server's database nobody can say without connecting."""
+    parsed = make_url(url or default_url(state))
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+
+
 def open(url: str, state: Path) -> Store:  # noqa: A001
     """Open the store of a state, creating and migrating an embedded one; a server's is migrated by `migrate`.
 
@@ -200,6 +217,7 @@ def open(url: str, state: Path) -> Store:  # noqa: A001
     try:
         found = _revision(store)
         if found != tables.REVISION:
+            _refuse_newer(found)
             if not store.embedded:
                 raise Misconfigured(
                     f"[store] url: the database is at revision {found or 'none'}, this program needs"
@@ -218,6 +236,7 @@ def migrate(url: str, state: Path) -> tuple[str | None, str]:
     try:
         found = _revision(store)
         if found != tables.REVISION:
+            _refuse_newer(found)
             _upgrade(store)
         return found, tables.REVISION
     finally:
@@ -303,6 +322,11 @@ def _revision(store: Store) -> str | None:
         if not store._engine.dialect.has_table(connection, "alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found > tables.REVISION:
+        raise Misconfigured(f"[store] url: the database is at revision {found}, made by a newer annuaire")
 
 
 def _upgrade(store: Store) -> None:

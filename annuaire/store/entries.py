@@ -72,6 +72,10 @@ _SUBTREE = text(
 )
 _COUNT = text("SELECT count(*) FROM entries")
 _SPAN = text("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM entries")
+_LOST = text(
+    f"SELECT {COLUMNS} FROM entries e WHERE id > :after AND length(parent) > 0"  # noqa: S608
+    " AND NOT EXISTS (SELECT 1 FROM entries p WHERE p.key = e.parent) ORDER BY id LIMIT :limit"
+)
 _HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
 
 _ADD = text(
@@ -132,6 +136,10 @@ class EntryReader:
 
     def has_children(self, parent: bytes) -> bool:
         return self._connection.execute(_HAS_CHILDREN, {"parent": parent}).first() is not None
+
+    def lost(self, limit: int = ROWS_AT_ONCE) -> list[EntryRow]:
+        """Entries that lie below one that does not exist: there must be none."""
+        return self._many(_LOST, {"after": 0, "limit": limit})
 
     def count(self) -> int:
         return int(self._connection.execute(_COUNT).scalar_one())

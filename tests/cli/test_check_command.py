@@ -1,0 +1,126 @@
+"""`annuaire check`: differences from the defaults, every problem at once, contradictions of the base."""
+
+import json
+import sqlite3
+
+import pytest
+from click.testing import CliRunner
+
+from annuaire.actions import initialise
+from annuaire.cli import main
+from annuaire.ldap import schema, tree
+from annuaire.store import engine
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, ["check", *arguments])
+
+
+@pytest.fixture
+def state(tmp_path):
+    standard = schema.standard()
+    store = engine.open("", tmp_path / "var")
+    initialise.initialise(store, tree.plant("o=apicrypt,c=FR", (), standard), standard)
+    store.close()
+    return tmp_path / "var"
+
+
+def test_without_a_file_there_is_no_problem_and_nothing_is_made(run, tmp_path):
+    done = run()
+    assert done.exit_code == 0
+    assert "aucun problème" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_differences_are_shown_with_their_defaults_and_secrets_are_not(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANNUAIRE_ADMIN_PASSWORD", "hidden-word")
+    (tmp_path / "annuaire.toml").write_text("[serve]\nworkers = 3\n")
+    done = run()
+    assert "serve.workers = 3   (par défaut : 0)" in done.stdout
+    assert "admin.password" in done.stdout
+    assert "hidden-word" not in done.output
+
+
+def test_every_problem_is_told_at_once(run, tmp_path):
+    (tmp_path / "wrong.schema").write_text("attributetype ( 1.2.3 NAME 'x' SUP absent )\n")
+    (tmp_path / "annuaire.toml").write_text(
+        """
+        [schema]
+        files = ["wrong.schema"]
+        [tls]
+        certificate = "absent.pem"
+        key = "absent.key"
+        [admin]
+        password_file = "absent"
+        [listen]
+        ldap = "ssl:636"
+        """
+    )
+    done = run("--json")
+    assert done.exit_code == 78
+    problems = "\n".join(json.loads(done.stdout)["problems"])
+    for said in (
+        "wrong.schema:1",
+        "[tls] certificate",
+        "[tls] key",
+        "[admin] password_file",
+        "[listen] ldap",
+    ):
+        assert said in problems
+
+
+@pytest.mark.parametrize("suffix", ["cn=nothing", "o=a\\zz", "dc="])
+def test_a_suffix_that_cannot_be_an_entry_is_a_problem(run, monkeypatch, suffix):
+    monkeypatch.setenv("ANNUAIRE_SUFFIX", suffix)
+    done = run()
+    assert done.exit_code == 78
+    assert "suffix" in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    "suffix", ["dc=example,dc=org", "o=Santé,c=FR", "ou=annuaire,o=x", "c=FR", "l=Lille"]
+)
+def test_other_suffixes_are_fine(run, monkeypatch, suffix):
+    monkeypatch.setenv("ANNUAIRE_SUFFIX", suffix)
+    assert run().exit_code == 0
+
+
+def test_a_whole_base_is_said_to_agree(run, state):
+    done = run("--deep")
+    assert done.exit_code == 0, done.output
+    assert "la base est cohérente" in done.stdout
+
+
+def test_a_base_that_contradicts_itself_is_status_70(run, state):
+    database = sqlite3.connect(state / "annuaire.db")
+    database.execute("UPDATE entries SET dn = 'ou=autre,o=apicrypt,c=FR' WHERE id = 2")
+    database.execute("UPDATE entries SET parent = x'00' WHERE id = 3")
+    database.execute("UPDATE head SET change = 9")
+    database.commit()
+    database.close()
+    done = run("--deep", "--json")
+    assert done.exit_code == 70
+    found = "\n".join(json.loads(done.stdout)["contradictions"])
+    assert "ou=autre,o=apicrypt,c=FR: is not kept under its own name" in found
+    assert "the entry above it does not exist" in found
+    assert "the last is 3, the head says 9" in found
+
+
+def test_a_base_made_by_a_newer_program_is_a_problem(run, state):
+    database = sqlite3.connect(state / "annuaire.db")
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    database.close()
+    done = run()
+    assert done.exit_code == 78
+    assert "newer" in done.stderr
+
+
+def test_a_damaged_base_is_a_problem(run, tmp_path):
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "annuaire.db").write_bytes(b"no database at all, but long enough to be read" * 99)
+    done = run()
+    assert done.exit_code == 78
+    assert "not a database" in done.stderr
