@@ -78,10 +78,24 @@ class Numbering:
         names = sorted({t.key for t in schema.attribute_types})
         self.names = tuple(names)
         self.number: dict[str, int] = {name: i + 1 for i, name in enumerate(names)}
+        self.object_class = self.number.get("objectclass", 0)
+        self._class_digests: dict[tuple[bytes, ...], list[bytes]] = {}
         self.plans: dict[str, _Plan | None] = {}
 
     def of(self, attribute: AttributeType) -> int:
         return self.number[attribute.key]
+
+    def class_digests(self, values: tuple[bytes, ...]) -> list[bytes]:
+        """The digests of these object classes and of all their superclasses, which they imply (RFC 4512 §3.3)."""
+        known = self._class_digests.get(values)
+        if known is None:
+            plan = self.plan("objectClass")
+            names = {key.encode() for value in values for key in self.schema.class_keys(value)}
+            digests = [] if plan is None else [plan.value(name)[0] for name in sorted({*values, *names})]
+            known = [digest for digest in digests if digest is not None]
+            if len(self._class_digests) < 4096:  # one for each set of classes that entries have
+                self._class_digests[values] = known
+        return known
 
     def plan(self, description: str) -> _Plan | None:
         """How a description is indexed; None for what the schema does not know."""
@@ -142,6 +156,9 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         if plan is None:
             continue
         present.append(plan.number)
+        if plan.number == numbering.object_class:
+            digests += numbering.class_digests(tuple(values))
+            continue
         folded: list[str] = []
         for value in values:
             digest, text = plan.value(value)

@@ -196,7 +196,7 @@ class Directory:
                 Selection.of(request.attributes, self._schema),
                 request.types_only,
                 snapshot.hot,
-                len(snapshot.known),
+                next(self._numbers),
             )
             if len(snapshot.known) < query.KNOWN_MAX:
                 snapshot.known[wanted] = answerer
