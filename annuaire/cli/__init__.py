@@ -14,7 +14,10 @@ from typing import Any
 import click
 
 import annuaire
+from annuaire.cli import french
 from annuaire.errors import AnnuaireError
+
+french.speak()
 
 # Name of the command -> its module here, whose attribute <name>_command it is.
 COMMANDS = {
