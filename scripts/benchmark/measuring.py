@@ -21,6 +21,10 @@ CHECKED_SORTED = 10  # slapd needs most of a second for each
 DIFFERENCES_SHOWN = 5
 
 
+class BrokenRunError(Exception):
+    """A run that measured nothing: the text says which and why."""
+
+
 @dataclass(slots=True)
 class Figures:
     """What one server did with one shape: a value for each round."""
@@ -60,10 +64,10 @@ def run_generator(
     """One run; the server is started again if it died of it."""
     command = [str(generator), "127.0.0.1", str(server.port), str(visits), str(CONNECTIONS)]
     done = subprocess.run([*command, str(seconds), str(start)], capture_output=True, text=True)
-    if not server.alive():
-        server.revive()
+    died = server.revive()
     if done.returncode:
-        raise RuntimeError(f"{server.name}, {visits.stem}: {done.stderr.strip() or done.stdout.strip()}")
+        said = died or done.stderr.strip() or f"the generator ended with status {done.returncode}"
+        raise BrokenRunError(f"{server.name}, {visits.stem}: {said}")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

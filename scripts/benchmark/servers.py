@@ -239,14 +239,15 @@ class Server:
         self.stop()
         sys.exit(f"bench: {self.name} does not answer; see {self.folder / f'{self.name}.log'}")
 
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def revive(self) -> None:
-        """Start again after a death of its own, and count it."""
-        if not self.alive():
-            self.deaths += 1
-            self.start()
+    def revive(self) -> str:
+        """Start again after a death of its own, count it, and say how it ended; nothing when it lives."""
+        if self.process is None or self.process.poll() is None:
+            return ""
+        status = self.process.returncode
+        self.deaths += 1
+        self.start()
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        return f"{self.name} ended {how}; see {self.folder / f'{self.name}.log'}"
 
     def stop(self) -> None:
         if self.process is None:
