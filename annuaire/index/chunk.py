@@ -74,10 +74,10 @@ class Chunk:
         return rows, np.repeat(np.arange(first, first + len(counts), dtype=np.uint32), counts)
 
     def postings(self) -> Iterator[tuple[bytes, bytes]]:
-        """(key, posting), ascending."""
+        """(key, posting), ascending. What has been turned into postings is let go."""
         yield from self._gram_postings(layout.UNION, self.unions)
         for attribute in sorted(self._texts):
-            texts = self._texts[attribute]
+            texts = self._texts.pop(attribute)
             yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.records))])
         ascending = sorted((word.encode("utf-8", "surrogatepass"), ids) for word, ids in self._words.items())
         for term, ids in ascending:

@@ -8,6 +8,7 @@ in the union text) are divided by a separator that no n-gram crosses. So `START 
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annuaire.index import layout, postings
 
@@ -78,13 +79,18 @@ def gram_postings(texts: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
     start, end = ord(START), ord(END)
     whole = units > end
     pair = (units[:-1] > 0) & (units[1:] > 0) & (units[:-1] != end) & (units[1:] != start)
-    triple = pair[:-1] & pair[1:]
-    for width, mask in ((1, whole), (2, pair), (3, triple)):
-        at = np.flatnonzero(mask)
-        codes = np.zeros(len(at), dtype=np.uint64)
-        for i in range(width):
-            codes |= units[at + i]
-            codes <<= np.uint64(16)
-        codes |= owner[at]
-        for term, posting in postings.runs(codes):
-            yield term.to_bytes(2 * GRAM, "big"), posting
+    masks = (whole, pair, pair[:-1] & pair[1:])
+    for width, mask in enumerate(masks, 1):
+        yield from _postings_of(units, owner, width, mask)
+
+
+def _postings_of(
+    units: NDArray[np.uint16], owner: NDArray[np.uint16], width: int, mask: NDArray[np.bool_]
+) -> Iterator[tuple[bytes, bytes]]:
+    codes = units[: len(mask)][mask].astype(np.uint64)
+    for i in range(1, width):
+        codes <<= np.uint64(16)
+        codes |= units[i : len(mask) + i][mask]
+    codes <<= np.uint64(16)
+    codes |= owner[: len(mask)][mask]
+    return ((term.to_bytes(2 * GRAM, "big"), posting) for term, posting in postings.runs([codes]))

@@ -43,11 +43,13 @@ def serialize(ids: BitMap) -> bytes:
 deserialize = BitMap.deserialize
 
 
-def runs(codes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
+def runs(given: list[NDArray[np.uint64]]) -> Iterator[tuple[int, bytes]]:
     """From codes (term << 16 | local id, any order, repeats allowed) to each term and its posting, ascending.
 
-    Sorts in place.
+    The array is taken out of the list that holds it and sorted in place: there are millions of codes, and only one
+    copy should live.
     """
+    codes = given.pop()
     if not len(codes):
         return
     codes.sort()
@@ -55,9 +57,10 @@ def runs(codes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
     fresh[0] = True
     np.not_equal(codes[1:], codes[:-1], out=fresh[1:])
     codes = codes[fresh]
-    terms = codes >> np.uint64(layout.CHUNK_BITS)
     ids = codes.astype(np.uint16)
-    starts = np.flatnonzero(np.concatenate(([True], terms[1:] != terms[:-1])))
+    codes >>= np.uint64(layout.CHUNK_BITS)
+    terms = codes
+    starts = np.concatenate(([0], np.flatnonzero(terms[1:] != terms[:-1]) + 1))
     ends = np.append(starts[1:], len(codes))
     pack, size = _HEADER.pack, _HEADER.size
     for term, start, end in zip(terms[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
