@@ -95,15 +95,17 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
         import_id=import_id,
     )
     staging.execute("DELETE FROM entries WHERE id IN (SELECT entry FROM {t}states WHERE gone = 1)")
-    # Keys are unique at every moment: what moves first leaves its place.
+    # Keys are unique at every moment: what moves first leaves its place. Apart from the other columns, because
+    # SQLite rewrites the index entries of every column that is named here.
+    for columns in ("key = t.uuid", "dn = t.dn, key = t.key, parent = t.parent"):
+        staging.execute(
+            f"UPDATE entries SET {columns} FROM {{t}}states t"
+            " WHERE t.entry = entries.id AND t.moved = 1 AND t.gone = 0"
+        )
     staging.execute(
-        "UPDATE entries SET key = t.uuid FROM {t}states t WHERE t.entry = entries.id AND t.moved = 1 AND t.gone = 0"
-    )
-    staging.execute(
-        "UPDATE entries SET dn = t.dn, key = t.key, parent = t.parent, attributes = t.attributes,"
-        " passwords = t.passwords, structural = t.structural, modified_at = :at, modified_by = :actor,"
-        " change = :base + t.rank FROM (SELECT s.*, d.rank FROM {t}states s"
-        "  JOIN {t}doing d ON d.slot = s.slot WHERE s.gone = 0) t WHERE t.entry = entries.id",
+        "UPDATE entries SET attributes = t.attributes, passwords = t.passwords, structural = t.structural,"
+        " modified_at = :at, modified_by = :actor, change = :base + d.rank"
+        " FROM {t}doing d CROSS JOIN {t}states t WHERE t.slot = d.slot AND t.gone = 0 AND t.entry = entries.id",
         base=base,
         at=writer.at,
         actor=writer.actor,
