@@ -65,6 +65,12 @@ class Commands(click.Group):
             return super().main(args, prog_name, complete_var, False, **extra)
         sys.exit(self._run(args, prog_name, complete_var, extra))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1
+            return _enough()
+
     def _run(
         self, args: Sequence[str] | None, name: str | None, complete_var: str | None, extra: dict[str, Any]
     ) -> int:
@@ -83,9 +89,7 @@ class Commands(click.Group):
             _say("interrompu")
             return INTERRUPTED
         except BrokenPipeError:
-            # Whoever read us, `head` for example, has enough; the interpreter would complain at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            return 0
+            return _enough()
         except Exception as error:
             if "--trace" in (sys.argv if args is None else args):
                 raise
@@ -96,6 +100,12 @@ class Commands(click.Group):
 
 def _say(text: str) -> None:
     click.echo(f"annuaire : {text}", err=True)
+
+
+def _enough() -> int:
+    """Whoever read us, `head` for example, has enough; the interpreter would complain at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
 
 
 def _place(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What every command has: `--config`, and `--json` where a program would read it."""
+"""What every command has: `--config`, `--json` where a program would read it, `--as` where answers depend on it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from annuaire.domain import audience as audiences
 
 Command = Callable[..., Any]
 
@@ -28,6 +30,20 @@ def with_json(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Écrire une valeur JSON et rien d'autre.")(
         command
     )
+
+
+def with_audience(command: Command) -> Command:
+    """Give a command the parameter `audience`: an Audience."""
+    return click.option(
+        "--as",
+        "audience",
+        type=click.Choice(list(audiences.NAMES), case_sensitive=False),
+        metavar="PUBLIC",
+        default=audiences.format(audiences.Audience.ADMIN),
+        show_default=True,
+        callback=lambda context, parameter, name: audiences.NAMES[name],
+        help="Qui regarde : " + ", ".join(audiences.NAMES) + ".",
+    )(command)
 
 
 def _load(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:

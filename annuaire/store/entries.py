@@ -128,8 +128,9 @@ class EntryReader:
             after = rows[-1].id
 
     def subtree(self, key: bytes) -> Iterator[EntryRow]:
-        """Everything below a key, without the key itself, parents before children."""
-        after, high = key + b"\x00", key + b"\x01"
+        """Everything below a key, without the key itself, parents before children; below b"" is everything."""
+        # A key begins with the name of an attribute type: no octet of one reaches FF.
+        after, high = (key + b"\x00", key + b"\x01") if key else (b"", b"\xff")
         while rows := self._many(_SUBTREE, {"after": after, "high": high, "limit": ROWS_AT_ONCE}):
             yield from rows
             after = rows[-1].key
