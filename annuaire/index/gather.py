@@ -99,14 +99,17 @@ def ranked(
     """
     narrowed = [(sight, few(plan, sight, universe)) for sight, universe in sights]
     hits: list[Hit] = []
-    # Long words: few entries match, so each chunk is matched once and the tiers divide the result. Short ones:
-    # the first tiers fill the answer, so the filter is run inside a tier only.
-    selective = bool(plan.words) and min(map(len, plan.words)) >= SELECTIVE_MIN
+    # Several long words: few entries match, so each chunk is matched once and the tiers divide the result. One word,
+    # or short ones: the first tiers fill the answer, so the filter is run inside a tier only.
+    selective = len(plan.words) > 1 and min(map(len, plan.words)) >= SELECTIVE_MIN
     matched: dict[tuple[int, int], Bounds] = {}
     node = plan.node
-    for tier in _tiers(plan, sights):
+    for tier, rest in _tiers(plan, sights):
         by_sight: list[list[Hit]] = []
         for sight, universe in narrowed:
+            if rest and not node.beyond(sight):
+                by_sight.append([])
+                continue
             need = limit + 1 - len(hits)
             # A base is in order: its first entries are its best. The recent part is small and is not.
             wanted = need if sight.part.frozen else layout.CHUNK_SIZE
@@ -155,11 +158,11 @@ def order_key(hit: Hit) -> bytes:
 Tier = Callable[[Sight, int, BitMap], BitMap]
 
 
-def _tiers(plan: Plan, sights: list[tuple[Sight, Universe]]) -> list[Tier]:
-    """Whole words, words begun, the rest: disjoint parts of a chunk's universe."""
+def _tiers(plan: Plan, sights: list[tuple[Sight, Universe]]) -> list[tuple[Tier, bool]]:
+    """Whole words, words begun, and the rest (told by True): disjoint parts of a chunk's universe."""
     words = plan.words
     if not words:
-        return [lambda sight, chunk, seen: seen]
+        return [(lambda sight, chunk, seen: seen, False)]
     encoded = [word.encode("utf-8", "surrogatepass") for word in words]
     begun: dict[tuple[int, int], BitMap] = {}
 
@@ -186,8 +189,8 @@ def _tiers(plan: Plan, sights: list[tuple[Sight, Universe]]) -> list[Tier]:
         return seen - beginning(sight, chunk, seen)
 
     if any(all(sight.part.has_word(word) for word in words) for sight, _ in sights):
-        return [whole, second, rest]
-    return [lambda sight, chunk, seen: beginning(sight, chunk, seen) & seen, rest]
+        return [(whole, False), (second, False), (rest, True)]
+    return [(lambda sight, chunk, seen: beginning(sight, chunk, seen) & seen, False), (rest, True)]
 
 
 # ------------------------------------------------------------------ in order

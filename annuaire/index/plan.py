@@ -39,12 +39,19 @@ class Node:
         """The few ids outside which the node is not TRUE; None when they are not few."""
         return None
 
+    def beyond(self, sight: Sight) -> bool:
+        """Whether it may be TRUE of an entry in which no word begins with some word that was typed in it."""
+        return True
+
 
 class Constant(Node):
     __slots__ = ("value",)
 
     def __init__(self, value: Truth) -> None:
         self.value = value
+
+    def beyond(self, sight: Sight) -> bool:
+        return False  # no typed word
 
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         return (within, within) if self.value else NONE
@@ -82,6 +89,9 @@ class All(Node):
 
     def false(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         return _union([part.false(sight, chunk, within) for part in self.parts])
+
+    def beyond(self, sight: Sight) -> bool:
+        return any(part.beyond(sight) for part in self.parts)
 
     def check(self, candidate: Candidate) -> Truth:
         undefined = False
@@ -189,6 +199,9 @@ class Present(Node):
         self.operand = operand
         self._exact = not operand.options
 
+    def beyond(self, sight: Sight) -> bool:
+        return False  # no typed word
+
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         found = _any_of([sight.present(chunk, n) for n in self.operand.numbers], within)
         return (found, found) if self._exact else (postings.EMPTY, found)
@@ -212,6 +225,9 @@ class Equal(Node):
         numbers = zip(operand.types, operand.numbers, strict=True)
         self._digests = [value_digest(n, folded[t.name]) for t, n in numbers if t.name in folded]
         self._exact = not operand.options
+
+    def beyond(self, sight: Sight) -> bool:
+        return False  # no typed word
 
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         found = _any_of([sight.equal_in(chunk, d) for d in self._digests], within)
@@ -345,11 +361,12 @@ _ANY_START = ngrams.gram_keys(ngrams.START)[0][0]
 class UnionPieces(Node):
     """The same substrings assertion ORed over every attribute of the union text: one look-up, one test."""
 
-    __slots__ = ("_pieces", "_start", "_start_is_all", "_word")
+    __slots__ = ("_only_initial", "_pieces", "_start", "_start_is_all", "_word")
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
         self._word = None if pieces.exact else pieces.word
+        self._only_initial = bool(pieces.initial) and not pieces.any and pieces.final is None
         initial = None if pieces.exact else pieces.initial
         self._start: str | None = None
         for size in layout.VALUE_STARTS:
@@ -376,6 +393,12 @@ class UnionPieces(Node):
                 low = low | (BitMap.union(*[sight.word(chunk, word) for word in inside]) & within)
             return low, low
         return low, self._pieces.candidates(sight, chunk, layout.UNION, within)
+
+    def beyond(self, sight: Sight) -> bool:
+        if self._word is not None:
+            return sight.inside_words(self._word) != []
+        # Every word of a value's beginning begins a word.
+        return not self._only_initial
 
     def check(self, candidate: Candidate) -> Truth:
         return self._pieces.match_text(candidate.text)
