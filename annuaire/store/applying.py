@@ -50,9 +50,9 @@ def plan(staging: Staging, steps: bool) -> None:
     # Deletions first, children before parents, then renamings, parents before children, then the rest.
     staging.execute("DELETE FROM {t}doing")
     staging.execute(
-        "INSERT INTO {t}doing (rank, kind, slot) SELECT row_number() OVER (ORDER BY gone DESC, moved DESC,"
+        "INSERT INTO {t}doing (slot, rank, kind) SELECT slot, row_number() OVER (ORDER BY gone DESC, moved DESC,"
         " CASE WHEN gone = 1 THEN -length(old_key) ELSE length(key) END, slot),"
-        " CASE WHEN gone = 1 THEN 'delete' WHEN moved = 1 THEN 'rename' ELSE 'modify' END, slot"
+        " CASE WHEN gone = 1 THEN 'delete' WHEN moved = 1 THEN 'rename' ELSE 'modify' END"
         " FROM {t}states WHERE entry IS NOT NULL AND (gone = 1 OR moved = 1 OR changed = 1)"
     )
 
@@ -89,7 +89,7 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
     staging.execute(
         'INSERT INTO changes (number, at, kind, entry, uuid, key, "import")'
         " SELECT :base + d.rank, :at, d.kind, t.entry, t.uuid, t.old_key, :import_id"
-        " FROM {t}doing d JOIN {t}states t ON t.slot = d.slot ORDER BY d.rank",
+        " FROM {t}doing d CROSS JOIN {t}states t WHERE t.slot = d.slot ORDER BY d.rank",
         base=base,
         at=writer.at,
         import_id=import_id,
@@ -98,19 +98,33 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
     # Keys are unique at every moment: what moves first leaves its place. Apart from the other columns, because
     # SQLite rewrites the index entries of every column that is named here.
     for columns in ("key = t.uuid", "dn = t.dn, key = t.key, parent = t.parent"):
-        staging.execute(
-            f"UPDATE entries SET {columns} FROM {{t}}states t"
-            " WHERE t.entry = entries.id AND t.moved = 1 AND t.gone = 0"
-        )
-    staging.execute(
-        "UPDATE entries SET attributes = t.attributes, passwords = t.passwords, structural = t.structural,"
-        " modified_at = :at, modified_by = :actor, change = :base + d.rank"
-        " FROM {t}doing d CROSS JOIN {t}states t WHERE t.slot = d.slot AND t.gone = 0 AND t.entry = entries.id",
+        _update(staging, columns, "moved = 1")
+    _update(
+        staging,
+        "attributes = t.attributes, passwords = t.passwords, structural = t.structural,"
+        " modified_at = :at, modified_by = :actor, change = :base + d.rank",
+        "(moved = 1 OR changed = 1)",
         base=base,
         at=writer.at,
         actor=writer.actor,
     )
     writer.take_numbers(count, 0)
+
+
+def _update(staging: Staging, columns: str, which: str, **values: object) -> None:
+    """Give entries columns of their states (t) and ranks (d).
+
+    In this form because it leaves no choice of plan: ids first, then each entry by its id. As UPDATE … FROM,
+    SQLite read all entries for each state, and 5,000 changes among 500,000 entries took four minutes.
+    """
+    names = [part.split(" = ") for part in columns.split(", ")]
+    staging.execute(
+        f"UPDATE entries SET ({', '.join(name for name, _ in names)}) ="
+        f" (SELECT {', '.join(value for _, value in names)} FROM {{t}}states t CROSS JOIN {{t}}doing d"
+        "  WHERE t.entry = entries.id AND t.gone = 0 AND d.slot = t.slot)"
+        f" WHERE id IN (SELECT entry FROM {{t}}states WHERE entry IS NOT NULL AND gone = 0 AND {which})",
+        **values,
+    )
 
 
 def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: str) -> None:

@@ -56,6 +56,10 @@ _PRAGMAS = (
 _LOCK_HEAD = "SELECT change, entry FROM head WHERE id = 1"
 _NEXT_IMPORT = text('UPDATE head SET "import" = "import" + 1 WHERE id = 1')
 _LAST_IMPORT = text('SELECT "import" FROM head WHERE id = 1')
+_SERVER_SIZE = text(
+    "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+)
 _SAVE_HEAD = text("UPDATE head SET change = :change, entry = :entry WHERE id = 1")
 
 
@@ -188,6 +192,15 @@ class Store:
             return []
         with self.reading() as reader:
             return reader.damage()
+
+    def size(self) -> int:
+        """Octets that the truth takes on the disk: the file and its log, or the tables of a server."""
+        if self.embedded:
+            file = Path(self._engine.url.database or "")
+            files = (file, file.with_name(f"{file.name}-wal"))
+            return sum(one.stat().st_size for one in files if one.exists())
+        with translated(), self._engine.connect() as connection:
+            return int(connection.execute(_SERVER_SIZE).scalar_one())
 
     def close(self) -> None:
         self._engine.dispose()

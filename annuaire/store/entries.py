@@ -3,7 +3,7 @@
 Knows nothing of LDAP: a key and the encoded attributes are bytes that callers made (ldap/dn.py, ldap/ber.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
@@ -144,6 +144,25 @@ class EntryReader:
 
     def count(self) -> int:
         return int(self._connection.execute(_COUNT).scalar_one())
+
+    def count_kinds(self, roots: Sequence[bytes]) -> dict[tuple[int, str], int]:
+        """How many entries of each structural class there are at or below each root, in one pass.
+
+        By place in `roots` and class; an entry counts for the first root that it fits, else for -1.
+        """
+        cases = [
+            f"WHEN key = :at{i} OR (key > :from{i} AND key < :to{i}) THEN {i}" for i in range(len(roots))
+        ]
+        part = f"CASE {' '.join(cases)} ELSE -1 END" if cases else "-1"
+        bounds: dict[str, bytes] = {}
+        for i, root in enumerate(roots):
+            bounds |= {f"at{i}": root, f"from{i}": root + b"\x00", f"to{i}": root + b"\x01"}
+        counted = text(
+            f"SELECT part, structural, count(*) FROM (SELECT {part} AS part, structural FROM entries) AS placed"  # noqa: S608 (numbers)
+            " GROUP BY part, structural"
+        )
+        rows = self._connection.execute(counted, bounds).all()
+        return {(int(root), kind): int(count) for root, kind, count in rows}
 
     def id_ranges(self, parts: int) -> list[tuple[int, int]]:
         """At most `parts` adjoining ranges of ids that cover all entries, for readers that share the work."""

@@ -115,8 +115,8 @@ class Staging:
         entry = ", ".join(f"e.{column}" for column in EntryRow._fields)
         width = len(StagedRow._fields)
         rows = self.execute(
-            f"SELECT {staged}, {entry} FROM {{t}}matched m JOIN {{t}}staged s ON s.line = m.line"
-            " JOIN entries e ON e.id = m.entry WHERE m.same = 0 AND s.kind = 0 AND m.line > :after"
+            f"SELECT {staged}, {entry} FROM {{t}}matched m CROSS JOIN {{t}}staged s CROSS JOIN entries e"
+            " WHERE s.line = m.line AND e.id = m.entry AND m.same = 0 AND s.kind = 0 AND m.line > :after"
             " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = m.line)"
             " AND NOT EXISTS (SELECT 1 FROM {t}states t WHERE t.line = m.line) ORDER BY m.line LIMIT :limit",
             after=after,

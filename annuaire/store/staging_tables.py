@@ -42,7 +42,7 @@ TABLES = (
     # The staged rows that become new entries, in the order of their keys: parents before children.
     "CREATE {temporary} TABLE {s}fresh (rank {number} PRIMARY KEY, line {number} NOT NULL)",
     # What is done to entries that exist, in its order.
-    "CREATE {temporary} TABLE {s}doing (rank {number} PRIMARY KEY, kind TEXT NOT NULL, slot {number} NOT NULL)",
+    "CREATE {temporary} TABLE {s}doing (slot {number} PRIMARY KEY, rank {number} NOT NULL, kind TEXT NOT NULL)",
 )
 INDEXES = (
     # All that resolving asks is in these; the wide rows are read once, when they are applied. On SQLite an index
