@@ -10,6 +10,9 @@ from annuaire.index import entry as entries
 from annuaire.index import layout, ngrams, postings
 from annuaire.index.environments import Opened
 
+# Sets smaller than this are sorted in Python.
+SMALL = 200
+
 
 class Record(NamedTuple):
     """A spilled entry; `Prepared` without its shape, which is a number in the details."""
@@ -37,7 +40,6 @@ class Chunk:
         self.unions: list[str] = []
         self._texts: dict[int, dict[int, str]] = {}
         self._words: dict[str, list[int]] = {}
-        self._starts: dict[str, list[int]] = {}
         self._present: dict[int, list[int]] = {}
         self._subtree: dict[bytes, list[int]] = {}
         self._children: dict[bytes, list[int]] = {}
@@ -53,8 +55,6 @@ class Chunk:
             self._texts.setdefault(attribute, {})[local] = text
         for word in record.words:
             self._words.setdefault(word, []).append(local)
-        for start in ngrams.value_starts(record.text):
-            self._starts.setdefault(start, []).append(local)
         for attribute in record.present:
             self._present.setdefault(attribute, []).append(local)
         for digest in record.ancestors:
@@ -88,11 +88,8 @@ class Chunk:
                 starts.setdefault(word[:size].encode("utf-8", "surrogatepass"), []).extend(ids)
         for term in sorted(starts):
             yield self._key(layout.WORD_START, 0, term), _posting(starts[term])
-        beginnings = sorted(
-            (start.encode("utf-8", "surrogatepass"), ids) for start, ids in self._starts.items()
-        )
-        for term, ids in beginnings:
-            yield self._key(layout.VALUE_START, 0, term), _posting(ids)
+        for term, posting in ngrams.start_postings(self.unions):
+            yield self._key(layout.VALUE_START, 0, term), posting
         for attribute in sorted(self._present):
             yield self._key(layout.PRESENT, attribute, b""), _posting(self._present[attribute])
         for kind, groups in ((layout.SUBTREE, self._subtree), (layout.CHILDREN, self._children)):
@@ -124,7 +121,7 @@ class Chunk:
 
 
 def _posting(ids: list[int]) -> bytes:
-    """The posting of local ids gathered in ascending order, repeats allowed."""
-    if len(ids) == 1:
-        return postings.serialize_sorted(np.array(ids, dtype=np.uint16))
+    """The posting of local ids, repeats allowed."""
+    if len(ids) < SMALL:  # most: cheaper without numpy's own overhead
+        return postings.serialize_small(sorted(set(ids)))
     return postings.serialize_sorted(np.unique(np.array(ids, dtype=np.uint16)))

@@ -12,35 +12,24 @@ from functools import lru_cache
 from annuaire.ldap import matching
 from annuaire.ldap.schema import AttributeType
 
-# The letters that NFKD leaves whole.
-_LETTERS = {
-    "œ": "oe",
-    "Œ": "oe",
-    "æ": "ae",
-    "Æ": "ae",
-    "ø": "o",
-    "Ø": "o",
-    "ł": "l",
-    "Ł": "l",
-    "ß": "ss",
-    "ẞ": "ss",
-    "đ": "d",
-    "Đ": "d",
-}
-_SPACES = "-'’‘ʼ‐‑‒–—−_\t\n\r\v\f\u00a0\u2009\u202f"
-_SPACES = _SPACES.replace("_", "")  # an underscore is a letter of addresses, never a space
+# The letters that neither NFKD nor case folding takes apart. The dotless i is the lower case of I without its mark.
+_LETTERS = {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
+_LETTERS.update({letter.upper(): plain for letter, plain in _LETTERS.items() if letter != "ı"})
+_SPACES = "-'’‘ʼ‐‑‒–—―−\t\n\r\v\f\u0085"  # NFKD makes the others spaces
 # Control characters are removed: 0 to 3 are the marks of the n-gram texts (see ngrams.py).
-_CONTROLS = dict.fromkeys((*range(32), 127))
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
 _TABLE = str.maketrans(
-    {**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **{ord(c): " " for c in _SPACES}}
+    {**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **dict.fromkeys(map(ord, _SPACES), " ")}
 )
 _ASCII_TABLE = str.maketrans(
     {
         **_CONTROLS,
         **{code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)},
-        **{ord(c): " " for c in _SPACES if ord(c) < 128},
+        **{ord(c): " " for c in _SPACES if c.isascii()},
     }
 )
+# Each turn may make what the next one folds (a ligature in a compatibility form); then nothing moves any more.
+_TURNS_MAX = 4
 
 # Attributes that hold an identifier although their syntax is Directory String: case is all that is folded.
 IDENTIFIERS = frozenset(
@@ -65,24 +54,41 @@ Fold = Callable[[bytes], str | None]
 
 @lru_cache(maxsize=65536)
 def _fold_word(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.translate(_TABLE))
-    folded = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
-    # Lower case can bring marks back (İ → i̇), and NFKD can bring spaces and dashes: once more, then it is stable.
-    again = unicodedata.normalize("NFKD", folded).translate(_TABLE)
-    return "".join(c for c in again if not unicodedata.combining(c))
+    for _ in range(_TURNS_MAX):
+        # Case folding, not lower case: the form of a letter must not depend on its neighbours (final sigma).
+        decomposed = unicodedata.normalize("NFKD", text.translate(_TABLE).casefold())
+        folded = "".join(c for c in decomposed if not _is_unseen(c))
+        if folded == text:
+            break
+        text = folded
+    return text
+
+
+def _is_unseen(c: str) -> bool:
+    """Marks, and what is only an instruction to the renderer: soft hyphens, joiners, directions."""
+    return unicodedata.combining(c) != 0 or unicodedata.category(c) == "Cf"
 
 
 def fold_name(text: str) -> str:
     """The folded form of a name: idempotent, without outer or repeated spaces."""
     if text.isascii():
-        text = text.translate(_ASCII_TABLE)
-        return " ".join(text.split(" ")).strip() if "  " not in text else " ".join(text.split())
-    return " ".join(" ".join([_fold_word(word) for word in text.split()]).split())
+        folded = text.translate(_ASCII_TABLE)
+    else:
+        folded = " ".join([_fold_word(word) for word in text.split(" ")])
+    return " ".join(folded.split())
 
 
 def fold_case(text: str) -> str:
-    """The folded form of an identifier: case, outer spaces and control characters only."""
-    return unicodedata.normalize("NFKC", text).lower().translate(_CONTROLS).strip()
+    """The folded form of an identifier: case, outer spaces and what cannot be seen only."""
+    if text.isascii() and text.isprintable():
+        return text.lower().strip(" ")
+    for _ in range(_TURNS_MAX):
+        seen = "".join(c for c in text.translate(_CONTROLS) if unicodedata.category(c) != "Cf")
+        folded = unicodedata.normalize("NFKC", seen.casefold())
+        if folded == text:
+            break
+        text = folded
+    return text.strip()
 
 
 def _text(value: bytes) -> str | None:

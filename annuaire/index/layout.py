@@ -20,7 +20,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 3
+FORMAT = 4
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS

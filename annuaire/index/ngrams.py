@@ -5,7 +5,7 @@ in the union text) are divided by a separator that no n-gram crosses. So `START 
 `" du"` a word prefix inside a value, and a part of up to three units is answered exactly by one posting.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from annuaire.index import layout, postings
 START = "\x02"
 END = "\x03"
 SEPARATOR = "\x00"
+BETWEEN = END + START
 
 # The attributes that clients always search together, in the order of their segments in the union text.
 UNION_ATTRIBUTES = ("cn", "mail", "givenname", "sn")
@@ -24,19 +25,46 @@ INDEXED_MAX = 4000
 GRAM = 3
 
 
-def text_of(values: Iterable[str]) -> str:
+def text_of(values: list[str]) -> str:
     """The text of one attribute's folded values."""
-    return "".join([f"{START}{value[:INDEXED_MAX]}{END}" for value in dict.fromkeys(values)])
+    if len(values) > 1:
+        values = list(dict.fromkeys(values))
+    if max(map(len, values), default=0) > INDEXED_MAX:
+        values = [value[:INDEXED_MAX] for value in values]
+    return START + BETWEEN.join(values) + END if values else ""
 
 
-def value_starts(text: str) -> set[str]:
-    """The beginnings of the values of a text that have a posting of their own."""
+def start_term(start: str) -> bytes:
+    """The posting term of a beginning of values."""
+    return start.encode("utf-16-be", "surrogatepass")
+
+
+def value_starts(text: str) -> set[bytes]:
+    """The terms of the beginnings of the values of a text that have a posting of their own."""
     starts = set()
     for value in text.replace(SEPARATOR, "").split(END):
+        term = start_term(value[1:])
         for size in layout.VALUE_STARTS:
-            if len(value) > size:  # the start mark counts
-                starts.add(value[1 : size + 1])
+            if len(term) >= 2 * size:
+                starts.add(term[: 2 * size])
     return starts
+
+
+def start_postings(texts: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """(term, posting) of every beginning that value_starts tells of the texts, ascending."""
+    units, owner = _units(texts)
+    at = np.flatnonzero(units == ord(START)) + 1
+    found: list[tuple[bytes, bytes]] = []
+    # Past the end of a text there is nothing but separators, which no beginning contains.
+    padded = np.concatenate((units, np.zeros(max(layout.VALUE_STARTS), dtype=np.uint16)))
+    for size in layout.VALUE_STARTS:
+        letters = np.stack([padded[at + i] for i in range(size)], axis=1)
+        whole = (letters > ord(END)).all(axis=1)
+        terms, numbers = np.unique(letters[whole], axis=0, return_inverse=True)
+        codes = (numbers.reshape(-1).astype(np.uint64) << np.uint64(16)) | owner[at[whole]]
+        encoded = terms.astype(">u2")
+        found += [(encoded[number].tobytes(), posting) for number, posting in postings.runs([codes])]
+    return sorted(found)
 
 
 def gram_keys(text: str) -> tuple[list[bytes], bool]:
@@ -70,18 +98,25 @@ def gram_postings(texts: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
 
     One width at a time: at 65,536 texts each holds some 70 MB, and right-aligned terms stay in order.
     """
-    joined = SEPARATOR.join(texts) + SEPARATOR
-    lengths = np.fromiter((len(t) for t in texts), dtype=np.int64, count=len(texts))
-    units = np.frombuffer(joined.encode("utf-16-le", "surrogatepass"), dtype="<u2")
-    if len(units) != len(joined):  # characters outside the BMP take two units
-        lengths = np.fromiter((len(t.encode("utf-16-le")) // 2 for t in texts), np.int64, count=len(texts))
-    owner = np.repeat(np.arange(len(texts), dtype=np.uint16), lengths + 1)
+    units, owner = _units(texts)
     start, end = ord(START), ord(END)
     whole = units > end
     pair = (units[:-1] > 0) & (units[1:] > 0) & (units[:-1] != end) & (units[1:] != start)
     masks = (whole, pair, pair[:-1] & pair[1:])
     for width, mask in enumerate(masks, 1):
         yield from _postings_of(units, owner, width, mask)
+
+
+def _units(texts: Sequence[str]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """The UTF-16 units of all texts, with separators, and to which text each belongs."""
+    joined = SEPARATOR.join(texts) + SEPARATOR
+    units = np.frombuffer(joined.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    if len(units) != len(joined):  # characters outside the BMP take two units
+        lengths = np.fromiter(
+            (len(t.encode("utf-16-le", "surrogatepass")) // 2 for t in texts), np.int64, count=len(texts)
+        )
+    return units, np.repeat(np.arange(len(texts), dtype=np.uint16), lengths + 1)
 
 
 def _postings_of(

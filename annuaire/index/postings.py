@@ -35,6 +35,11 @@ def serialize_sorted(ids: Ids) -> bytes:
     return header + np.packbits(bits, bitorder="little").tobytes()
 
 
+def serialize_small(ids: list[int]) -> bytes:
+    """The serialized form of a few ascending, distinct local ids."""
+    return _HEADER.pack(_COOKIE, 1, 0, len(ids) - 1, _HEADER.size) + struct.pack(f"<{len(ids)}H", *ids)
+
+
 def serialize(ids: BitMap) -> bytes:
     ids.run_optimize()
     return bytes(ids.serialize())

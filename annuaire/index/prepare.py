@@ -35,13 +35,14 @@ class Prepared(NamedTuple):
 
 # Values remembered of each attribute: professions, towns and names come back thousands of times.
 _REMEMBERED_MAX = 20_000
+_OPERATIONAL_MAX = 1_000
 _ENTRY_DN = "entryDN"
 
 
 class _Plan:
     """How one attribute description is indexed."""
 
-    __slots__ = ("_equality", "_same", "_seen", "_substrings", "number", "segment")
+    __slots__ = ("_encoded", "_equality", "_same", "_substrings", "number", "seen", "segment")
 
     def __init__(self, number: int, attribute: AttributeType, segment: int | None) -> None:
         self.number = number
@@ -49,15 +50,26 @@ class _Plan:
         self._equality = folding.equality(attribute)
         self._substrings = folding.substrings(attribute)
         self._same = self._equality is self._substrings
-        self._seen: dict[bytes, tuple[bytes | None, str | None]] = {}
+        self._encoded: dict[tuple[str, tuple[bytes, ...]], tuple[bytes, list[bytes]]] = {}
+        self.seen: dict[bytes, tuple[bytes | None, str | None]] = {}
 
     def value(self, value: bytes) -> tuple[bytes | None, str | None]:
         """The digest for equality and the folded text for substrings, each None where there is none."""
-        known = self._seen.get(value)
+        known = self.seen.get(value)
         if known is None:
             known = self._value(value)
-            if len(self._seen) < _REMEMBERED_MAX and len(value) < 256:
-                self._seen[value] = known
+            if len(self.seen) < _REMEMBERED_MAX and len(value) < 256:
+                self.seen[value] = known
+        return known
+
+    def operational(self, description: str, values: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
+        """The encoded attribute and the digests of its values: most are the same for all entries of an import."""
+        known = self._encoded.get((description, values))
+        if known is None:
+            digests = [digest for digest, _ in map(self._value, values) if digest is not None]
+            known = (ber.encode_attributes({description: values}), digests)
+            if len(self._encoded) < _OPERATIONAL_MAX:
+                self._encoded[(description, values)] = known
         return known
 
     def _value(self, value: bytes) -> tuple[bytes | None, str | None]:
@@ -160,8 +172,9 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
             digests += numbering.class_digests(tuple(values))
             continue
         folded: list[str] = []
+        seen = plan.seen
         for value in values:
-            digest, text = plan.value(value)
+            digest, text = seen.get(value) or plan.value(value)
             if digest is not None:
                 digests.append(digest)
             if text is not None:
@@ -177,19 +190,19 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     operational_offsets = [0]
     for description, values in entry.operational.items():
         shape.append(description)
-        operational.append(ber.encode_attributes({description: values}))
-        operational_offsets.append(operational_offsets[-1] + len(operational[-1]))
-        plan = plan_of(description)
+        plan = plans[description] if description in plans else plan_of(description)
         if plan is None:
-            continue
-        present.append(plan.number)
-        if description == _ENTRY_DN:  # its normal form is at hand
-            digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
-            continue
-        for value in values:
-            digest, _ = plan.value(value)
-            if digest is not None:
-                digests.append(digest)
+            encoded: bytes = ber.encode_attributes({description: values})
+        else:
+            present.append(plan.number)
+            if description == _ENTRY_DN:  # its normal form is at hand
+                encoded = ber.encode_attributes({description: values})
+                digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
+            else:
+                encoded, found = plan.operational(description, tuple(values))
+                digests += found
+        operational.append(encoded)
+        operational_offsets.append(operational_offsets[-1] + len(encoded))
 
     answer = responses.entry(entry.dn.encode(), entry.attributes)
     shift = len(answer) - len(entry.attributes)

@@ -126,7 +126,7 @@ class _Writing:
             for length in range(1, min(len(word), layout.WORD_START_MAX) + 1):
                 mark(layout.WORD_START, 0, word[:length].encode("utf-8", "surrogatepass"))
         for start in ngrams.value_starts(prepared.text):
-            mark(layout.VALUE_START, 0, start.encode("utf-8", "surrogatepass"))
+            mark(layout.VALUE_START, 0, start)
         for attribute in prepared.present:
             mark(layout.PRESENT, attribute, b"")
         for digest in prepared.ancestors:
