@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from annuaire.ldap import responses
+from annuaire.ldap.framing import Framer
 from annuaire.server import state as states
 
 SUFFIX = "o=apicrypt,c=FR"
@@ -106,19 +108,20 @@ def serving(state: Path, workers: int = 1, **variables: str) -> Iterator[Server]
 
 
 def receive(connection: socket.socket, count: int = 1) -> bytes:
-    """Read until so many operations have ended."""
-    import asking
-
-    data = b""
-    while True:
+    """Read until so many operations have ended, or the other side closes."""
+    framer = Framer(1 << 30)
+    frames: list[bytes] = []
+    ended = 0
+    while ended < count:
         piece = connection.recv(65536)
-        data += piece
-        try:
-            if len(asking.codes(data)) >= count or not piece:
-                return data
-        except AssertionError:  # the last message is not whole yet
-            if not piece:
-                return data
+        if not piece:
+            break
+        new = framer.feed(piece)
+        frames += new
+        ended += sum(
+            isinstance(responses.decode_response(frame).operation, responses.Result) for frame in new
+        )
+    return b"".join(frames)
 
 
 def fill(state: Path, ldif: Path) -> None:

@@ -127,6 +127,17 @@ def test_a_client_that_never_reads_stops_being_read_and_disturbs_nobody(server):
     answers_quickly(server)
 
 
+def test_a_client_that_reads_late_and_slowly_gets_every_byte_in_order(server):
+    count = 150
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        sent = [asking.search(i, "(sn=*)", PEOPLE, attributes=["*", "+"]) for i in range(1, count + 1)]
+        connection.sendall(b"".join(sent))
+        time.sleep(0.5)
+        found = asking.codes(serving.receive(connection, count))
+    assert found == [(i, 0) for i in range(1, count + 1)]
+
+
 def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
     [pid] = lone.worker_pids()
     refused = [

@@ -1,8 +1,10 @@
 """LDAPS with a certificate made by scripts/make_certificates."""
 
+import socket
 import ssl
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -86,6 +88,18 @@ def test_wrong_passwords_over_tls_are_answered(secure, certificates):
                 asking.bind(number, serving.ADMIN, "wrong") + asking.search(100 + number, scope=0)
             )
             assert asking.codes(serving.receive(connection, 2)) == [(number, 49), (100 + number, 0)]
+
+
+def test_a_client_that_reads_late_and_slowly_gets_every_byte_in_order(secure, certificates):
+    count = 60
+    with secure.connect("ldaps") as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        with trusting(certificates).wrap_socket(plain, server_hostname="localhost") as connection:
+            sent = [asking.search(i, "(sn=*)", attributes=["*", "+"]) for i in range(1, count + 1)]
+            connection.sendall(b"".join(sent))
+            time.sleep(0.5)
+            found = asking.codes(serving.receive(connection, count))
+    assert found == [(i, 0) for i in range(1, count + 1)]
 
 
 def test_ldap_in_clear_to_the_secure_port_is_closed(secure):
