@@ -129,11 +129,11 @@ class Preparation:
         warnings = 0
         lines: list[bytes] = []
         for record in ldif.parse_chunk(chunk):
-            written = record.dn or ""
+            written = _storable(record.dn or "")
             try:
                 if isinstance(record, Unreadable):
                     code = int(ResultCode.protocolError)
-                    refusals.append((record.line, written, code, record.reason, record.text))
+                    refusals.append((record.line, written, code, _storable(record.reason), record.text))
                     continue
                 if isinstance(record, Content | Add):
                     row, passed_over, warned = self.entry(record)
@@ -149,7 +149,7 @@ class Preparation:
             except RefusedError as refused:
                 lines = lines or _lines(chunk)
                 text = _text(lines, record.line - chunk.first_line)
-                refusals.append((record.line, written, refused.code, refused.reason, text))
+                refusals.append((record.line, written, refused.code, _storable(refused.reason), text))
         return Prepared(rows, steps, refusals, ignored, warnings)
 
     def entry(self, record: Content | Add) -> tuple[Row, set[str], int]:
@@ -291,6 +291,11 @@ def change_of(text: bytes, line: int) -> Change:
         if not isinstance(record, Content | Unreadable):
             return record
     raise AssertionError("a staged step is a change record")
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL has no NUL in texts."""
+    return text.replace("\0", "\\00")
 
 
 def _lines(chunk: ldif.Chunk) -> list[bytes]:

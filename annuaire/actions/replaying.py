@@ -49,7 +49,7 @@ class Replay:
                     self._add(row)
                 else:
                     change = preparing.change_of(text, line)
-                    name = change.dn
+                    name = change.dn.replace("\0", "\\00")
                     self._step(change)
             except RefusedError as refused:
                 self._staged.refuse([Refused(line, name, refused.code, refused.reason, text or None)])

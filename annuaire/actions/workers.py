@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import queue
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import cycle
@@ -96,6 +97,8 @@ def _work(pipe: Connection, order: Order) -> None:
     """One worker: reads ahead in a thread, so that the one who sends never waits for the one who answers."""
     # Nothing made here forms cycles, and looking for some would cost a tenth of the time.
     gc.disable()
+    # Whoever typed Ctrl-C is answered by the one who started us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     received: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
 
     def read() -> None:

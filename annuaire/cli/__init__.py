@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "export",
     "find": "find",
     "check": "check",
+    "migrate": "migrate",
     "rebuild": "rebuild",
     "stats": "stats",
 }
@@ -82,7 +83,9 @@ class Commands(click.Group):
             error.show()
             return error.exit_code
         except AnnuaireError as error:
-            for line in str(error.public).splitlines():
+            # Whoever types commands here may know the reason too.
+            said = error.public if error.reason == error.public else f"{error.public} ({error.reason})"
+            for line in said.splitlines():
                 _say(line)
             return error.exit_status
         except (click.Abort, KeyboardInterrupt):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from annuaire.errors import Unavailable
 from annuaire.store.engine import FILE_MODE, STATE_MODE, Reader, Store, translated
@@ -48,6 +48,8 @@ class Staging:
         self.store = store
         self.connection = connection
         self._words = words(store.embedded)
+        # Some fifty; a file of changes runs the same five for each record.
+        self._statements: dict[str, TextClause] = {}
         self._slot = 0
 
     # --- Filling ---
@@ -289,7 +291,10 @@ class Staging:
             yield
 
     def execute(self, statement: str, **values: Any) -> Any:
-        return self.connection.execute(text(statement.format(**self._words)), values)
+        known = self._statements.get(statement)
+        if known is None:
+            known = self._statements[statement] = text(statement.format(**self._words))
+        return self.connection.execute(known, values)
 
     def number(self, statement: str, **values: Any) -> int:
         return int(self.execute(statement, **values).scalar_one())
