@@ -20,8 +20,6 @@ BETWEEN = END + START
 # The attributes that clients always search together, in the order of their segments in the union text.
 UNION_ATTRIBUTES = ("cn", "mail", "givenname", "sn")
 
-# A longer value is indexed up to here, and what a search asks beyond is verified on the value itself.
-INDEXED_MAX = 4000
 GRAM = 3
 
 
@@ -29,8 +27,6 @@ def text_of(values: list[str]) -> str:
     """The text of one attribute's folded values."""
     if len(values) > 1:
         values = list(dict.fromkeys(values))
-    if max(map(len, values), default=0) > INDEXED_MAX:
-        values = [value[:INDEXED_MAX] for value in values]
     return START + BETWEEN.join(values) + END if values else ""
 
 
@@ -58,12 +54,19 @@ def start_postings(texts: Sequence[str]) -> list[tuple[bytes, bytes]]:
     # Past the end of a text there is nothing but separators, which no beginning contains.
     padded = np.concatenate((units, np.zeros(max(layout.VALUE_STARTS), dtype=np.uint16)))
     for size in layout.VALUE_STARTS:
-        letters = np.stack([padded[at + i] for i in range(size)], axis=1)
-        whole = (letters > ord(END)).all(axis=1)
-        terms, numbers = np.unique(letters[whole], axis=0, return_inverse=True)
-        codes = (numbers.reshape(-1).astype(np.uint64) << np.uint64(16)) | owner[at[whole]]
-        encoded = terms.astype(">u2")
-        found += [(encoded[number].tobytes(), posting) for number, posting in postings.runs([codes])]
+        letters = [padded[at + i].astype(np.uint64) for i in range(size)]
+        whole = np.logical_and.reduce([letter > ord(END) for letter in letters])
+        # Four units fill a code of 64 bits; what follows is added to the rank of the first four.
+        codes = np.zeros(np.count_nonzero(whole), dtype=np.uint64)
+        for i, letter in enumerate(letters):
+            if i and i % 4 == 0:
+                codes = np.unique(codes, return_inverse=True)[1].astype(np.uint64)
+            codes = (codes << np.uint64(16)) | letter[whole]
+        places, numbers = np.unique(codes, return_index=True, return_inverse=True)[1:]
+        first = at[whole][places]
+        terms = np.stack([padded[first + i] for i in range(size)], axis=1).astype(">u2")
+        ranked = (numbers.reshape(-1).astype(np.uint64) << np.uint64(16)) | owner[at[whole]]
+        found += [(terms[number].tobytes(), posting) for number, posting in postings.runs([ranked])]
     return sorted(found)
 
 

@@ -11,9 +11,6 @@ from annuaire.index.entry import IndexEntry
 from annuaire.ldap import ber, responses
 from annuaire.ldap.schema import AttributeType, Schema
 
-# Values longer than this are neither folded nor digested one by one into the pages: photos, certificates.
-DIGESTED_MAX = 32_768
-
 
 class Prepared(NamedTuple):
     """All that one entry adds to a part; marshal can write it."""
@@ -73,8 +70,6 @@ class _Plan:
         return known
 
     def _value(self, value: bytes) -> tuple[bytes | None, str | None]:
-        if len(value) > DIGESTED_MAX:
-            return None, None if self._substrings is None else self._substrings(value)
         folded = None if self._equality is None else self._equality(value)
         digest = None if folded is None else value_digest(self.number, folded)
         if self._same:
@@ -148,6 +143,14 @@ def value_digest(number: int, folded: str) -> bytes:
     return layout.digest(number, folded.encode("utf-8", "surrogatepass"))
 
 
+def _pieces(word: str) -> list[str]:
+    """A word as it stands in the dictionary: cut in pieces that overlap when it is too long for a key."""
+    if len(word) <= layout.WORD_MAX:
+        return [word]
+    step = layout.WORD_MAX - layout.WORD_PIECE_MAX
+    return [word[at : at + layout.WORD_MAX] for at in range(0, len(word) - layout.WORD_PIECE_MAX, step)]
+
+
 def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     """Everything that the index holds of an entry."""
     segments: list[list[str]] = [[] for _ in ngrams.UNION_ATTRIBUTES]
@@ -155,15 +158,11 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     digests = [layout.digest(layout.DN_KEY, entry.key)]
     present: list[int] = []
     shape: list[str] = []
-    offsets: list[int] = []
     plans, plan_of = numbering.plans, numbering.plan
 
-    decoded = ber.decode_attributes(entry.attributes)
-    for (description, values), (_, start, _) in zip(
-        decoded.items(), ber.iterate_attributes(entry.attributes), strict=True
-    ):
+    decoded, offsets = ber.decode_places(entry.attributes)
+    for description, values in decoded.items():
         shape.append(description)
-        offsets.append(start)
         plan = plans[description] if description in plans else plan_of(description)
         if plan is None:
             continue
@@ -208,7 +207,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     shift = len(answer) - len(entry.attributes)
     parent = entry.key.rpartition(b"\0")[0]
     sort_key = entries.sort_key(segments[0], entry.key)
-    words = set(folding.words(" ".join([" ".join(values) for values in segments])))
+    words = folding.words(" ".join([" ".join(values) for values in segments]))
     return Prepared(
         sort_key,
         entry.key,
@@ -223,7 +222,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         ),
         tuple(shape),
         ngrams.SEPARATOR.join([ngrams.text_of(values) for values in segments]),
-        tuple([word[: layout.WORD_MAX] for word in words]),
+        tuple({piece for word in words for piece in _pieces(word)}),
         tuple([(number, ngrams.text_of(values)) for number, values in texts.items()]),
         b"".join(dict.fromkeys(digests)),
         tuple(dict.fromkeys(present)),

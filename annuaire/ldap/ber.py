@@ -222,9 +222,15 @@ names = _Names()
 
 
 def decode_attributes(data: bytes) -> dict[str, list[bytes]]:
-    """The exact inverse of `encode_attributes`; an index build runs it on every entry of the directory."""
+    """The exact inverse of `encode_attributes`."""
+    return decode_places(data)[0]
+
+
+def decode_places(data: bytes) -> tuple[dict[str, list[bytes]], list[int]]:
+    """The attributes, and where each PartialAttribute begins; an index build runs it on every entry."""
     attributes: dict[str, list[bytes]] = {}
-    count = position = 0
+    places: list[int] = []
+    position = 0
     size = len(data)
     try:
         while position < size:
@@ -259,15 +265,15 @@ def decode_attributes(data: bytes) -> dict[str, list[bytes]]:
                 if last != end or end > size or data[position] != 0x30:
                     raise Malformed("not an encoded attribute", f"at octet {position} of {size}")
                 attributes[names[data[name_start:stop]]] = _values(data, first, last)
-            count += 1
+            places.append(position)
             position = end
     except IndexError:
         raise Malformed("truncated attribute", f"at octet {position} of {size}") from None
     except UnicodeDecodeError as error:
         raise Malformed("attribute description that is not UTF-8", str(error)) from None
-    if count != len(attributes):
+    if len(places) != len(attributes):
         raise Malformed("attribute present twice")
-    return attributes
+    return attributes, places
 
 
 def _values(data: bytes, position: int, limit: int) -> list[bytes]:
