@@ -42,7 +42,7 @@ def prepare(chunks: Iterable[Chunk], order: Order, processes: int | None = None)
     """Prepare every chunk; `processes` 0 keeps all the work here, None takes one for each core."""
     remaining = iter(chunks)
     here = Preparation(order)
-    wanted = min(os.cpu_count() or 1, PROCESSES_MAX) if processes is None else processes
+    wanted = min(len(os.sched_getaffinity(0)), PROCESSES_MAX) if processes is None else processes
     for count, chunk in enumerate(remaining, 1):
         yield Done(len(chunk.data), here.chunk(chunk))
         if wanted and count == CHUNKS_HERE:
