@@ -67,10 +67,10 @@ class Entry(NamedTuple):
 def export_command(
     config: Config, audience: Audience, form: str, output: Path | None, with_passwords: bool
 ) -> int:
-    """Exporter l'annuaire, tel que le voit un public.
+    """Exporter l'annuaire en LDIF, en tableau ou en cartes de visite.
 
     Pour admin, tout ce qui est écrit ici : l'importer dans un annuaire vide puis l'exporter redonne le
-    même fichier. Pour les autres publics, ce qu'ils peuvent trouver.
+    même fichier. Pour les autres, ce qu'ils peuvent trouver.
 
     \b
     Exemples :

@@ -57,6 +57,7 @@ WIDTH = 400
 @click.option(
     "--limit",
     type=click.IntRange(1, LIMIT_MAX),
+    metavar="N",
     default=LIMIT,
     show_default=True,
     help="Nombre de réponses, les meilleures d'abord.",
@@ -66,17 +67,18 @@ WIDTH = 400
 def find_command(
     config: Config, words: tuple[str, ...], audience: Audience, limit: int, as_json: bool
 ) -> int:
-    """Chercher comme on tape : tous les mots, dans n'importe quel ordre, accents et majuscules à volonté.
+    """Chercher des personnes et des structures, comme on tape.
 
-    Les mots sont cherchés dans les noms, les adresses, les structures, les villes et les professions ;
-    un identifiant l'est en entier. Code de sortie 1 si rien n'est trouvé. En JSON, une valeur qui
-    n'est pas du texte est {"base64": …}.
+    Tous les mots doivent s'y trouver, dans n'importe quel ordre, avec ou sans accents et majuscules :
+    dans les noms, les adresses, les structures, les villes ou les professions ; un identifiant, en
+    entier. Code de sortie 1 si rien n'est trouvé. En JSON, une valeur qui n'est pas du texte est
+    {"base64": …}.
 
     \b
     Exemples :
       annuaire find dupont lille
       annuaire find --as mssante marie.martin@interop
-      annuaire find --limit 5 --json 10999000100
+      annuaire find --limit 5 --json 99900010028
     """
     from annuaire.cli import local
     from annuaire.index import folding

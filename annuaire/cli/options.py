@@ -38,11 +38,11 @@ def with_audience(command: Command) -> Command:
         "--as",
         "audience",
         type=click.Choice(list(audiences.NAMES), case_sensitive=False),
-        metavar="PUBLIC",
+        metavar="QUI",
         default=audiences.format(audiences.Audience.ADMIN),
         show_default=True,
         callback=lambda context, parameter, name: audiences.NAMES[name],
-        help="Qui regarde : " + ", ".join(audiences.NAMES) + ".",
+        help="Qui regarde, et donc ce qui existe : " + ", ".join(audiences.NAMES) + ".",
     )(command)
 
 

@@ -171,7 +171,7 @@ def _said(counted: dict[str, Any]) -> list[str]:
     lines += _index_said(counted["index"])
     if counted["audiences"] is not None:
         seen = [f"{name} {figures.number(count)}" for name, count in counted["audiences"].items()]
-        lines.append(f"  vues par public : {', '.join(seen)}")
+        lines.append(f"  vues par {', '.join(seen)}")
     lines.append("imports :" if counted["imports"] else "imports : aucun")
     for one in counted["imports"]:
         totals = (
