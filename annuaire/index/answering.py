@@ -15,6 +15,7 @@ from annuaire.ldap.selection import Selection
 
 # Headers of messages up to this many octets are made once.
 _HEADS_MAX = 8192
+_HEAD_MAX = 4  # octets of one of them
 HEADS = tuple(b"\x30" + ber.length(size) for size in range(_HEADS_MAX))
 _ENTRY_HEADS = tuple(b"\x64" + ber.length(size) for size in range(_HEADS_MAX))
 
@@ -43,7 +44,9 @@ class Answerer:
         self._types_only = types_only
         self.ready = selection.user_only_all and not types_only
         self._children = selection.wanted(HAS_SUBORDINATES, True)
-        self._count = selection.wanted(NUM_SUBORDINATES, True) if not selection.operational_all else None
+        # Counted when it is named only: `+` is asked of thousands of entries at once.
+        counted = any(asked.type_name == NUM_SUBORDINATES.lower() for asked in selection.asked)
+        self._count = NUM_SUBORDINATES if counted else None
         self._plain = not (selection.wants_operational or types_only)
         self._cuts: dict[tuple[int, int], _Cut] = {}
         # Shared by all selections of one state of the index; the keys of each begin with its number.
@@ -73,7 +76,9 @@ class Answerer:
             for identifier in ids:
                 answer = hot.get(first + identifier, b"")
                 if not answer:
-                    answer = hot[first + identifier] = self._cut_answer(sight, part.record(identifier))
+                    answer = self._cut_answer(sight, part.record(identifier))
+                    if len(answer) < _HEADS_MAX:  # no photos
+                        hot[first + identifier] = answer
                 size = len(answer) + extra
                 head = HEADS[size] if size < _HEADS_MAX else b"\x30" + ber.length(size)
                 pieces += (head, message_id, answer)
@@ -100,8 +105,9 @@ class Answerer:
         size = answer[name + 1]
         end = name + 2 + size if size < 0x80 else ber.read(answer, name, len(answer))[2]
         size = len(attributes)
-        if len(answer) >= _HEADS_MAX:
-            return responses.entry(answer[name + 2 : end], attributes)
+        if end - name + size + _HEAD_MAX >= _HEADS_MAX:
+            _, start, end = ber.read(answer, name, len(answer))
+            return responses.entry(answer[start:end], attributes)
         head = HEADS[size]
         return b"".join((_ENTRY_HEADS[end - name + len(head) + size], answer[name:end], head, attributes))
 

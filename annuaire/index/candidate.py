@@ -4,8 +4,8 @@ from annuaire.index import entry as entries
 from annuaire.index import ngrams
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
-from annuaire.ldap import ber
-from annuaire.ldap.schema import AttributeType
+from annuaire.ldap import ber, evaluation
+from annuaire.ldap.schema import OBJECT_CLASS, AttributeType
 
 
 class Candidate:
@@ -56,11 +56,20 @@ class Candidate:
         return answer[start:end].decode()
 
     def values(self, types: frozenset[str], options: frozenset[str]) -> list[tuple[AttributeType, bytes]]:
-        """The values of these types (keys) whose description carries at least these options."""
+        """The values of these types (keys) whose description carries at least these options.
+
+        Classes with their superclasses, which they imply (RFC 4512 §3.3).
+        """
         found: list[tuple[AttributeType, bytes]] = []
         schema = self._numbering.schema
         for description, values in self.attributes.items():
             known = schema.describe(description)
-            if known.type is not None and known.type.key in types and options <= known.options:
-                found += [(known.type, value) for value in values]
+            if known.type is None or known.type.key not in types:
+                continue
+            if options and not all(evaluation.has_option(known.options, option) for option in options):
+                continue
+            if known.type.key == OBJECT_CLASS:
+                implied = {key.encode() for value in values for key in schema.class_keys(value)}
+                values = [*values, *implied]
+            found += [(known.type, value) for value in values]
         return found

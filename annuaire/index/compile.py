@@ -14,15 +14,12 @@ from annuaire.index.candidate import Candidate
 from annuaire.index.plan import Node, Operand, Truth
 from annuaire.index.prepare import Numbering
 from annuaire.index.sight import Sight
-from annuaire.ldap import filters
+from annuaire.ldap import approximate, dn, evaluation, filters, matching
 from annuaire.ldap.filters import Filter
 from annuaire.ldap.schema import AttributeType
 
 # Words of a filter that rank its results: a person types a few.
 RANKING_WORDS_MAX = 8
-# Words that differ by one edit match in `~=` from this length on.
-EDITED_MIN = 5
-
 # Compiled ORs of substrings kept, and the size of what was typed in one.
 TYPED_MAX = 4096
 TYPED_SIZE_MAX = 1000
@@ -51,6 +48,12 @@ class Compiler:
         self._schema = numbering.schema
         self._operands: dict[str, Operand | None] = {}
         self._typed: dict[_Typed, tuple[Node, dict[str, None]]] = {}
+        # A further schema file may give them subtypes, whose values do not stand in the union text.
+        counts = [
+            sum(name in t.supertypes for t in self._schema.attribute_types)
+            for name in ngrams.UNION_ATTRIBUTES
+        ]
+        self._united = max(counts) == 1
 
     def plan(self, filter_: Filter) -> Plan:
         words: dict[str, None] = {}
@@ -129,7 +132,11 @@ class Compiler:
                 known = self._schema.describe(part.attribute)
                 if known.type is not None and not known.options:
                     typed.setdefault((part.initial, part.any, part.final), set()).add(known.type.key)
-        whole = {texts for texts, keys in typed.items() if keys.issuperset(ngrams.UNION_ATTRIBUTES)}
+        whole = {
+            texts
+            for texts, keys in typed.items()
+            if self._united and keys.issuperset(ngrams.UNION_ATTRIBUTES)
+        }
         nodes: list[Node] = []
         for part in parts:
             if isinstance(part, filters.Substrings) and (part.initial, part.any, part.final) in whole:
@@ -147,6 +154,9 @@ class Compiler:
         pieces = None if fold is None else _pieces(part, fold)
         if pieces is None:
             return UNDEFINED
+        if pieces.empty:  # `*-*`: whoever has a value
+            operands = [self._operand(name) for name in ngrams.UNION_ATTRIBUTES]
+            return plan.Some([plan.Present(operand) for operand in operands if operand is not None])
         _remember(pieces, words)
         return plan.UnionPieces(pieces)
 
@@ -189,13 +199,15 @@ class Compiler:
             pieces = None if fold is None else _pieces(part, fold)
             if pieces is None:
                 continue
+            alone = Operand([attribute], [number], operand.options)
+            if pieces.empty:
+                nodes.append(plan.Present(alone))
+                continue
             segment = None
             if attribute.key in ngrams.UNION_ATTRIBUTES:
                 segment = ngrams.UNION_ATTRIBUTES.index(attribute.key)
                 _remember(pieces, words)
-            nodes.append(
-                plan.Substrings(Operand([attribute], [number], operand.options), pieces, number, segment)
-            )
+            nodes.append(plan.Substrings(alone, pieces, number, segment))
         if not nodes:
             return UNDEFINED
         return nodes[0] if len(nodes) == 1 else plan.Some(nodes)
@@ -226,100 +238,61 @@ class Compiler:
 
     def _approximate(self, description: str, value: bytes, words: dict[str, None]) -> Node:
         operand = self._operand(description)
-        if operand is None:
-            return UNDEFINED
-        folds = {t.key: folding.substrings(t) or folding.equality(t) for t in operand.types}
-        try:
-            asserted = folding.words(folding.fold_name(value.decode()))
-        except UnicodeDecodeError:
-            return UNDEFINED
-        if not any(folds.values()):
+        known = self._schema.attribute(description)
+        rule = None if known is None else known.equality_rule
+        if operand is None or rule is None or not matching.is_text(rule):
+            return self._equality(description, value)
+        folded = folding.name(value)
+        asserted = [] if folded is None else folding.words(folded)
+        if folded is None or len(asserted) > approximate.WORDS_MAX:
             return UNDEFINED
         if not asserted:
             return self._equality(description, value)
 
         def test(candidate: Candidate) -> Truth:
-            for attribute, stored in operand.values(candidate):
-                fold = folds.get(attribute.key)
-                folded = None if fold is None else fold(stored)
-                if folded is not None and sounds_like(asserted, folding.words(folding.fold_name(folded))):
-                    return True
-            return False
+            return any(
+                approximate.matches(asserted, folding.words(folding.name(stored) or ""))
+                for _, stored in operand.values(candidate)
+            )
 
-        keys = {t.key for t in operand.types}
-        if keys <= set(ngrams.UNION_ATTRIBUTES):
+        if operand.names <= set(ngrams.UNION_ATTRIBUTES):
             for word in asserted:
-                words[word] = None
+                words[word[: layout.WORD_MAX]] = None
             return plan.Verified(lambda sight, chunk: _near(sight, chunk, asserted), test)
         return plan.Verified(_present(operand), test)
 
     def _extensible(self, filter_: filters.Extensible) -> Node:
         """RFC 4511 §4.5.1.7.7: with a rule, compared by that rule; without one, as equality of the type."""
-        rule = None
-        if filter_.rule is not None:
-            rule = self._schema.rule(filter_.rule)
-            if rule is None or rule.kind is not rule.kind.EQUALITY:
-                return UNDEFINED
-        operand = None
-        if filter_.attribute is not None:
-            operand = self._operand(filter_.attribute)
-            if operand is None:
-                return UNDEFINED
-        if operand is None and rule is None:
+        if filter_.rule is None and filter_.attribute is not None and not filter_.dn_attributes:
+            return self._equality(filter_.attribute, filter_.value)
+        prepared = evaluation.prepare(filter_, self._schema, _folded)
+        if prepared.matches(_NO_NAME, {}) is None:
             return UNDEFINED
-        if rule is None and operand is not None:
-            node: Node = self._equality(filter_.attribute or "", filter_.value)
-            forms = {t.key: folding.equality(t) for t in operand.types}
-        else:
-            assert rule is not None
-            form = rule.normalise
-            asserted = form(filter_.value)
-            if asserted is None:
-                return UNDEFINED
-            node = plan.Verified(
-                None if operand is None else _present(operand), _by_rule(operand, form, asserted)
-            )
-            folded_form = _as_fold(form)
-            types = self._schema.attribute_types if operand is None else operand.types
-            forms = {t.key: folded_form for t in types}
-        if not filter_.dn_attributes:
-            return node
-        return plan.Some([node, plan.Verified(None, self._in_dn(forms, filter_.value))])
-
-    def _in_dn(self, forms: dict[str, folding.Fold | None], value: bytes) -> Callable[[Candidate], Truth]:
-        """Whether a component of the entry's DN matches (`:dn:`)."""
-        from annuaire.ldap import dn
 
         def test(candidate: Candidate) -> Truth:
-            for rdn in dn.parse(candidate.dn).rdns:
-                for name, text in rdn.pairs:
-                    attribute = self._schema.attribute(name)
-                    form = None if attribute is None else forms.get(attribute.key)
-                    asserted = None if form is None else form(value)
-                    if form is not None and asserted is not None and form(text.encode()) == asserted:
-                        return True
-            return False
+            name = dn.parse(candidate.dn) if filter_.dn_attributes else _NO_NAME
+            return prepared.matches(name, candidate.attributes)
 
-        return test
+        if filter_.dn_attributes or filter_.attribute is None:
+            return plan.Verified(None, test)
+        operand = self._operand(filter_.attribute)
+        return UNDEFINED if operand is None else plan.Verified(_present(operand), test)
 
 
-def _as_fold(normalise: Callable[[bytes], bytes | None]) -> folding.Fold:
-    def fold(value: bytes) -> str | None:
-        normal = normalise(value)
-        return None if normal is None else normal.decode("latin-1")
-
-    return fold
+_NO_NAME = dn.Dn(())
 
 
-def _by_rule(
-    operand: Operand | None, normalise: Callable[[bytes], bytes | None], asserted: bytes
-) -> Callable[[Candidate], Truth]:
-    def test(candidate: Candidate) -> Truth:
-        if operand is not None:
-            return any(normalise(value) == asserted for _, value in operand.values(candidate))
-        return any(normalise(v) == asserted for values in candidate.attributes.values() for v in values)
+def _folded(attribute: AttributeType) -> matching.Normalise | None:
+    """How values of a type are compared here, for `ldap.evaluation`."""
+    fold = folding.equality(attribute)
+    if fold is None:
+        return None
 
-    return test
+    def normalise(value: bytes) -> bytes | None:
+        folded = fold(value)
+        return None if folded is None else folded.encode("utf-8", "surrogatepass")
+
+    return normalise
 
 
 def _all(nodes: list[Node]) -> Node:
@@ -344,15 +317,15 @@ def _size(text: _Text) -> int:
 
 
 def _pieces(part: filters.Substrings, fold: folding.Fold) -> plan.Pieces | None:
-    initial = None if part.initial is None else fold(part.initial)
-    final = None if part.final is None else fold(part.final)
-    middle = [fold(piece) for piece in part.any]
-    if (
-        (initial is None) != (part.initial is None)
-        or (final is None) != (part.final is None)
-        or None in middle
-    ):
-        return None
+    """The folded pieces; those that say nothing are left out. None: one is no value of the type."""
+    folded: list[str | None] = []
+    for piece in (part.initial, part.final, *part.any):
+        form = "" if piece is None else fold(piece)
+        if form is None:
+            return None
+        # Of blanks alone, a rule of RFC 4518 makes one blank.
+        folded.append(form.strip(" ") or None)
+    initial, final, *middle = folded
     return plan.Pieces(initial, [piece for piece in middle if piece], final)
 
 
@@ -372,36 +345,12 @@ def _near(sight: Sight, chunk: int, words: list[str]) -> BitMap:
 
     def like(word: str) -> BitMap:
         found = sight.word_start(chunk, word[: layout.WORD_MAX])
-        if len(word) < EDITED_MIN:
+        if len(word) < approximate.EDITED_LENGTH_MIN:
             return found
         middle = len(word) // 2
         for half in (word[:middle], word[middle:]):
-            grams, _ = ngrams.gram_keys(half)
+            grams, _ = ngrams.gram_keys(half[: plan.LOOKED_FOR_MAX])
             found = found | reduce(lambda a, b: a & b, [sight.gram(chunk, layout.UNION, g) for g in grams])
         return found
 
     return reduce(lambda a, b: a & b, [like(word) for word in words])
-
-
-def sounds_like(asserted: list[str], words: list[str]) -> bool:
-    """Every asserted word begins a word of the value, or differs from one by one edit (five letters and more)."""
-    return all(
-        any(
-            word.startswith(wanted) or (len(wanted) >= EDITED_MIN and one_edit(wanted, word))
-            for word in words
-        )
-        for wanted in asserted
-    )
-
-
-def one_edit(a: str, b: str) -> bool:
-    """Whether one letter added, dropped, changed or swapped with the next makes one word the other."""
-    if abs(len(a) - len(b)) > 1 or a == b:
-        return a == b
-    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    if len(a) == len(b):
-        return a[at + 1 :] == b[at + 1 :] or (
-            a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :]
-        )
-    shorter, longer = (a, b) if len(a) < len(b) else (b, a)
-    return shorter[at:] == longer[at + 1 :]

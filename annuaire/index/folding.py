@@ -98,7 +98,8 @@ def _text(value: bytes) -> str | None:
         return None
 
 
-def _name(value: bytes) -> str | None:
+def name(value: bytes) -> str | None:
+    """The folded form of a value that is a name."""
     text = _text(value)
     return None if text is None else fold_name(text)
 
@@ -117,6 +118,18 @@ def _by_rule(normalise: Callable[[bytes], bytes | None]) -> Fold:
     return fold
 
 
+# The marks of the n-gram texts, of which the normal form of an octet string may be full.
+_MARKS = {mark: mark + 256 for mark in range(4)}
+
+
+def _without_marks(fold: Fold) -> Fold:
+    def marked(value: bytes) -> str | None:
+        folded = fold(value)
+        return None if folded is None else folded.translate(_MARKS)
+
+    return marked
+
+
 @lru_cache(maxsize=1024)
 def equality(attribute: AttributeType) -> Fold | None:
     """How values of this type are compared for equality; None when the type has no equality rule."""
@@ -126,7 +139,7 @@ def equality(attribute: AttributeType) -> Fold | None:
     if attribute.key in IDENTIFIERS or rule.name in _ADDRESS_RULES:
         return _case
     if rule.name in _NAME_RULES:
-        return _name
+        return name
     return _by_rule(rule.normalise)
 
 
@@ -142,20 +155,24 @@ def substrings(attribute: AttributeType) -> Fold | None:
         return None
     if attribute.key in IDENTIFIERS:
         return _case
-    if rule.name.startswith(("caseIgnore", "caseExact")):
-        return _name
-    return _by_rule(rule.normalise)
+    if rule.name.startswith("caseIgnore"):
+        return name
+    return _without_marks(_by_rule(rule.normalise))
 
 
-def ordering(attribute: AttributeType, rules: matching.Rules) -> Fold | None:
-    """The form in which values of this type are put in order; None when they have none.
+def ordering(
+    attribute: AttributeType, rules: matching.Rules, named: matching.Rule | None = None
+) -> Fold | None:
+    """The form in which values of this type are put in order, by a rule if one is named; None: they have none.
 
     Most types name no ordering rule (RFC 4519 gives `cn` none) and clients sort and bound by them all the same.
     """
+    if named is not None and (named.kind is matching.Kind.SUBSTRINGS or not matching.suits(named, attribute)):
+        return None
     fold = equality(attribute)
-    if fold is _name or fold is _case:
+    if (fold is name or fold is _case) and (named is None or named.name.startswith("caseIgnore")):
         return fold
-    rule = rules.sorting(attribute)
+    rule = named or rules.sorting(attribute)
     return None if rule is None else _by_rule(rule.normalise)
 
 

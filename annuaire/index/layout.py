@@ -20,7 +20,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 4
+FORMAT = 5
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -54,8 +54,9 @@ WORD_START_MAX = 6
 # Beginnings of values of these lengths have one too: a start mark and two letters are all that a gram can tell,
 # and `MARS` begins far fewer values than words (Marseille).
 VALUE_STARTS = (3, 4, 6)
-# A longer word is cut: it only ranks.
+# A longer word is cut in pieces of this length that overlap by the next: what is that short is inside one of them.
 WORD_MAX = 48
+WORD_PIECE_MAX = 24
 
 DIGEST_SIZE = 12
 ROW_SIZE = DIGEST_SIZE + 4

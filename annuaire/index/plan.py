@@ -5,6 +5,7 @@ those for which it is FALSE; what lies between the bounds is verified entry by e
 Undefined, which is neither, stays Undefined. An unknown attribute is Undefined, never an error.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap
@@ -236,7 +237,8 @@ class Equal(Node):
     def check(self, candidate: Candidate) -> Truth:
         for attribute, value in self.operand.values(candidate):
             fold = folding.equality(attribute)
-            if fold is not None and fold(value) == self._folded.get(attribute.name):
+            wanted = self._folded.get(attribute.name)
+            if wanted is not None and fold is not None and fold(value) == wanted:
                 return True
         return False
 
@@ -253,7 +255,7 @@ class Equal(Node):
 
 
 class Pieces:
-    """The folded pieces of a substrings assertion, and how they match a text of marked values.
+    """The folded pieces of a substrings assertion, none empty, and how they match a text of marked values.
 
     Note [Outer spaces of a piece mean nothing]: a piece is folded like a value, so its outer spaces go. What the
     user has typed so far ("jean ") then finds what the finished word will.
@@ -265,39 +267,33 @@ class Pieces:
         self.initial = initial
         self.any = tuple(middle)
         self.final = final
-        marked = []
-        if initial is not None:
-            marked.append(ngrams.START + initial)
-        marked += [piece for piece in self.any if piece]
+        marked = [] if initial is None else [ngrams.START + initial]
+        marked += self.any
         if final is not None:
             marked.append(final + ngrams.END)
         # One piece: it is found in a text of values exactly when it is found in one of them.
         self._needle = marked[0] if len(marked) == 1 else None
-        self._grams: list[bytes] = []
-        exact = len(marked) == 1
-        for piece in marked:
-            if len(piece) > ngrams.INDEXED_MAX:
-                piece = piece[: ngrams.INDEXED_MAX]
-            grams, whole = ngrams.gram_keys(piece)
-            self._grams += grams
-            exact = exact and whole
-        self.exact = exact
-        self._grams = list(dict.fromkeys(self._grams))
+        looked_for = [ngrams.gram_keys(piece[:LOOKED_FOR_MAX]) for piece in marked]
+        self.exact = len(marked) == 1 and looked_for[0][1]
+        self._grams = list(dict.fromkeys([gram for grams, _ in looked_for for gram in grams]))
         self._begun, self._whole = _certain_words(marked)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is asked: any value matches."""
+        return self.initial is None and self.final is None and not self.any
 
     @property
     def word(self) -> str | None:
         """The word, when the assertion is one word anywhere in the value."""
         if self.initial is None and self.final is None and len(self.any) == 1:
             piece = self.any[0]
-            if piece and len(piece) <= layout.WORD_MAX and folding.words(piece) == [piece]:
+            if len(piece) <= layout.WORD_PIECE_MAX and folding.words(piece) == [piece]:
                 return piece
         return None
 
     def candidates(self, sight: Sight, chunk: int, attribute: int, within: BitMap) -> BitMap:
         """A superset, inside `within`, of the entries that match; the set itself when `exact`."""
-        if not self._grams:
-            return within & sight.gram(chunk, attribute, _ANY_START)
         found = within
         if attribute == layout.UNION and not self.exact:
             for word in self._whole:
@@ -316,7 +312,7 @@ class Pieces:
         """Whether a value matches, in a text of values between marks."""
         if self._needle is not None:
             return self._needle in text
-        return any(self.match(value[1:]) for value in text.split(ngrams.END) if value)
+        return any(self.match(value.partition(ngrams.END)[0]) for value in text.split(ngrams.START)[1:])
 
     def match(self, value: str) -> bool:
         """Whether one folded value matches: the pieces in order, without overlap."""
@@ -337,25 +333,26 @@ class Pieces:
         return True
 
 
+# Of a longer piece, its beginning is looked up; the values that have that are few, and are read.
+LOOKED_FOR_MAX = 64
+_WORD = re.compile(r"[^\W_]+")
+
+
 def _certain_words(marked: list[str]) -> tuple[list[str], list[bytes]]:
     """What pieces say of the words of a text: some begin so, some are whole. Far rarer than their n-grams."""
     begun: list[str] = []
     whole: list[bytes] = []
     for piece in marked:
-        for word in set(folding.words(piece.replace(ngrams.START, " ").replace(ngrams.END, " "))):
-            at = piece.find(word)
-            while at >= 0:
-                end = at + len(word)
-                if at and not piece[at - 1].isalnum():
-                    if end == len(piece):
-                        begun.append(word[: layout.WORD_MAX])
-                    elif not piece[end].isalnum():
-                        whole.append(word[: layout.WORD_MAX].encode("utf-8", "surrogatepass"))
-                at = piece.find(word, end)
+        piece = piece[:LOOKED_FOR_MAX]
+        for found in _WORD.finditer(piece):
+            word = found[0][: layout.WORD_MAX]
+            if not found.start():
+                continue  # it may be the end of a word
+            if found.end() == len(piece):
+                begun.append(word)
+            else:
+                whole.append(word.encode("utf-8", "surrogatepass"))
     return begun, whole
-
-
-_ANY_START = ngrams.gram_keys(ngrams.START)[0][0]
 
 
 class UnionPieces(Node):
@@ -367,12 +364,12 @@ class UnionPieces(Node):
         self._pieces = pieces
         self._word = None if pieces.exact else pieces.word
         self._only_initial = bool(pieces.initial) and not pieces.any and pieces.final is None
-        initial = None if pieces.exact else pieces.initial
-        self._start: str | None = None
+        initial = ngrams.start_term("" if pieces.exact else pieces.initial or "")
+        self._start: bytes | None = None
         for size in layout.VALUE_STARTS:
-            if initial is not None and len(initial) >= size:
-                self._start = initial[:size]
-        self._start_is_all = self._start == initial and not pieces.any and pieces.final is None
+            if len(initial) >= 2 * size:
+                self._start = initial[: 2 * size]
+        self._start_is_all = self._only_initial and self._start == initial
 
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         if self._start is not None:

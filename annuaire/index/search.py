@@ -320,14 +320,14 @@ class Directory:
             attribute = self._schema.attribute(key.attribute)
             if attribute is None:
                 return None, ResultCode.noSuchAttribute, key.attribute
-            fold = folding.ordering(attribute, self._schema.rules)
-            if key.rule is not None and self._schema.rule(key.rule) is None:
-                return None, ResultCode.inappropriateMatching, key.attribute
-            if fold is None:
+            rule = None if key.rule is None else self._schema.rule(key.rule)
+            fold = folding.ordering(attribute, self._schema.rules, rule)
+            if fold is None or (rule is None and key.rule is not None):
                 return None, ResultCode.inappropriateMatching, key.attribute
             operand = plan.Operand([attribute], [self._numbering.of(attribute)], frozenset())
             folds.append((operand, fold, key.reverse))
-        natural = len(folds) == 1 and folds[0][0].names == {"cn"} and not folds[0][2]
+        operand, fold, reverse = folds[0]
+        natural = len(folds) == 1 and operand.names == {"cn"} and fold is folding.name and not reverse
         return Order(folds, natural), ResultCode.success, None
 
     # -------------------------------------------------------------- the other questions

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from pyroaring import BitMap
 
-from annuaire.index import layout, ngrams, postings
+from annuaire.index import layout, postings
 from annuaire.index.part import Part
 
 # Sets kept between requests: the audience's and the usual bases', eight chunks each at national size.
@@ -103,9 +103,9 @@ class Sight:
             self._keep(key, found)
         return found
 
-    def value_start(self, chunk: int, start: str) -> BitMap:
-        """Entries with a value of the union text beginning so; of one of the lengths that have a posting."""
-        return self.posting(chunk, layout.VALUE_START, 0, ngrams.start_term(start))
+    def value_start(self, chunk: int, start: bytes) -> BitMap:
+        """Entries with a value of the union text beginning so; a start term of a length that has a posting."""
+        return self.posting(chunk, layout.VALUE_START, 0, start)
 
     def inside_words(self, piece: str) -> list[bytes] | None:
         """The terms of the words that contain a piece without beginning so; None: too many to look each up."""

@@ -267,7 +267,7 @@ class _Selection:
         if described.type is None or self._key not in described.type.supertypes:
             return False
         tags = _tags(described)
-        return all(option in tags or _is_in_range(option, tags) for option in self._options)
+        return all(has_option(tags, option) for option in self._options)
 
 
 class _Suited(_Selection):
@@ -290,9 +290,11 @@ def _tags(described: Described) -> frozenset[str]:
     return described.options - {_BINARY} if _BINARY in described.options else described.options
 
 
-def _is_in_range(option: str, tags: frozenset[str]) -> bool:
-    """`lang-fr-` asks for every kind of French (RFC 3866)."""
-    return option.endswith("-") and any(tag == option[:-1] or tag.startswith(option) for tag in tags)
+def has_option(tags: frozenset[str], option: str) -> bool:
+    """Whether it is among the options of a description; `lang-fr-` asks for every kind of French (RFC 3866)."""
+    return option in tags or (
+        option.endswith("-") and any(tag == option[:-1] or tag.startswith(option) for tag in tags)
+    )
 
 
 # --- Tests of values -------------------------------------------------------------------------------------
