@@ -48,7 +48,7 @@ def table(result: dict[str, Any]) -> Table:
 
 def filling_table(result: dict[str, Any]) -> Table:
     shown = Table(title="import into an empty state")
-    for title in ("", "seconds", "processor s", "peak RssAnon MiB"):
+    for title in ("", "seconds", "processor s", "peak RssAnon MiB", "of each process then"):
         shown.add_column(title, justify="right" if title else "left")
     for name, filling in result["import"].items():
         if filling:
@@ -57,6 +57,7 @@ def filling_table(result: dict[str, Any]) -> Table:
                 f"{filling['seconds']:.1f}",
                 f"{filling['cpu']:.1f}",
                 f"{filling['peak']:.0f}",
+                " + ".join(f"{part:.0f}" for part in filling["parts"]),
             )
     return shown
 
