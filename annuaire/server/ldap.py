@@ -242,14 +242,14 @@ class LdapFactory(protocol.Factory):
         self.connections.add(connection)
         self._per_client[connection.client] += 1
         if self._loads is not None:
-            self._loads.add(1)
+            self._loads.opened()
         return True
 
     def forget(self, connection: LdapConnection) -> None:
         if connection in self.connections:
             self.connections.discard(connection)
             if self._loads is not None:
-                self._loads.add(-1)
+                self._loads.closed(monotonic())
             self._per_client[connection.client] -= 1
             if not self._per_client[connection.client]:
                 del self._per_client[connection.client]
@@ -272,7 +272,7 @@ class FairPort(tcp.Port):
     _waited = 0
 
     def doRead(self) -> None:
-        if self.loads is not None and self._waited < WAITS_MAX and self.loads.ahead:
+        if self.loads is not None and self._waited < WAITS_MAX and self.loads.ahead(monotonic()):
             self._waited += 1
             self.stopReading()  # type: ignore[no-untyped-call]
             self.reactor.callLater(WAIT_SECONDS, self._again)

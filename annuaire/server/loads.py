@@ -14,6 +14,8 @@ _SLOT = 4
 ABSENT = 0xFFFFFFFF
 # By how many connections the others may be behind: below it, waiting costs more than it balances.
 SLACK = 3
+# Clients that come and go share themselves out, whoever is free taking the next; waiting would only cost them.
+CALM_SECONDS = 0.1
 
 
 def create(count: int) -> int:
@@ -35,12 +37,19 @@ class Loads:
         self._slots = memoryview(mmap.mmap(descriptor, 0)).cast("I")
         self._number = number
         self._slots[number] = 0
+        self._closed_at = 0.0
 
-    def add(self, connections: int) -> None:
-        """Tell the others of a connection more, or less."""
-        self._slots[self._number] += connections
+    def opened(self) -> None:
+        """Tell the others of a connection more."""
+        self._slots[self._number] += 1
 
-    @property
-    def ahead(self) -> bool:
+    def closed(self, now: float) -> None:
+        """Tell the others of a connection less."""
+        self._slots[self._number] -= 1
+        self._closed_at = now
+
+    def ahead(self, now: float) -> bool:
         """Whether another worker holds so many fewer that it should take the next."""
+        if now - self._closed_at < CALM_SECONDS:
+            return False
         return self._slots[self._number] >= min(self._slots) + SLACK

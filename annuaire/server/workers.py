@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from annuaire.errors import Unavailable
 from annuaire.server import loads
 
 log = logging.getLogger("annuaire.server")
@@ -28,6 +29,8 @@ log = logging.getLogger("annuaire.server")
 LIVED = 10.0
 BACK_OFF_FIRST = 0.1
 BACK_OFF_MOST = 30.0
+# When the preparation found the store or the index held by somebody.
+PREPARE_AGAIN = 2.0
 # How long workers may say goodbye to their clients, and then to obey SIGTERM.
 GRACE = 5.0
 
@@ -66,6 +69,8 @@ class Supervisor:
         self._prepare_command = prepare
         self._prepared = prepare is None
         self._preparing: subprocess.Popen[bytes] | None = None
+        self._prepare_at: float | None = None
+        self._told_listening = False
         self._told_ready = False
         self._stopping = False
         self._status = 0
@@ -88,8 +93,7 @@ class Supervisor:
             )
         }
         try:
-            if self._prepare_command is not None:
-                self._preparing = subprocess.Popen(self._prepare_command, stdin=subprocess.DEVNULL)
+            self._start_preparation()
             for slot in self._slots:
                 self._start(slot)
             while not self._stopping:
@@ -108,7 +112,8 @@ class Supervisor:
     # ------------------------------------------------------------ one turn
 
     def _turn(self, wake: socket.socket) -> None:
-        waits = [slot.restart_at - time.monotonic() for slot in self._slots if slot.restart_at is not None]
+        moments = [slot.restart_at for slot in self._slots] + [self._prepare_at]
+        waits = [moment - time.monotonic() for moment in moments if moment is not None]
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
@@ -116,14 +121,21 @@ class Supervisor:
             else:
                 self._hear(key.data)
         self._reap_preparation()
+        if self._prepare_at is not None and self._prepare_at <= time.monotonic() and not self._stopping:
+            self._start_preparation()
         for slot in self._slots:
             if slot.process is not None and slot.process.poll() is not None:
                 self._died(slot, slot.process.returncode)
             elif slot.restart_at is not None and slot.restart_at <= time.monotonic() and not self._stopping:
                 self._start(slot)
-        if not self._told_ready and self._prepared and all(slot.ready for slot in self._slots):
+        if self._told_ready or not all(slot.ready for slot in self._slots):
+            return
+        if self._prepared:
             self._told_ready = True
             self._when_ready()
+        elif not self._told_listening:
+            self._told_listening = True
+            log.info("listening; the index is being brought up to date")
 
     def _start(self, slot: _Slot) -> None:
         ours, theirs = socket.socketpair()
@@ -173,11 +185,20 @@ class Supervisor:
         )
         slot.delay = min(slot.delay * 2, BACK_OFF_MOST)
 
+    def _start_preparation(self) -> None:
+        self._prepare_at = None
+        if self._prepare_command is not None:
+            self._preparing = subprocess.Popen(self._prepare_command, stdin=subprocess.DEVNULL)
+
     def _reap_preparation(self) -> None:
         if self._preparing is None or self._preparing.poll() is None:
             return
         status = self._preparing.returncode
         self._preparing = None
+        if status == Unavailable.exit_status:
+            # Somebody else holds the index, an import for example: what it leaves is looked at again.
+            self._prepare_at = time.monotonic() + PREPARE_AGAIN
+            return
         self._prepared = True
         if status:
             self._status = status if status > 0 else 70
