@@ -48,9 +48,9 @@ def test_each_kind_of_trouble_is_a_sentence_and_an_exit_status(failing, error, s
     assert "Traceback" not in result.output
 
 
-def test_the_private_reason_of_a_trouble_is_not_shown(failing):
-    failing(Refused("pas permis", "secret reason"))
-    assert "secret" not in run("fail").output
+def test_whoever_types_commands_is_told_the_reason_too(failing):
+    failing(Refused("pas permis", "la raison"))
+    assert "annuaire : pas permis (la raison)\n" in run("fail").stderr
 
 
 def test_a_fault_of_ours_says_where_and_shows_no_traceback(failing):

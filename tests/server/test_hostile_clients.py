@@ -280,14 +280,6 @@ class TestWorkers:
         assert "ANNUAIRE_LIMITS_IDLE" in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_a_port_that_is_taken_is_told_in_words(self, server, tmp_path):
-        other = serving.Server(
-            tmp_path / "var", ANNUAIRE_LISTEN_LDAP=f"tcp:{server.port()}:interface=127.0.0.1"
-        )
-        done = other.annuaire("serve")
-        assert done.returncode == 78
-        assert str(server.port()) in done.stderr
-
 
 def test_commands_start_in_no_time():
     started = time.monotonic()

@@ -55,3 +55,12 @@ def test_a_unix_socket_takes_the_place_of_a_dead_one(tmp_path):
 def test_what_cannot_be_listened_at_is_told_with_its_name(endpoint):
     with pytest.raises(Misconfigured, match=r"\[listen\] ldap"):
         open_at(endpoint)
+
+
+def test_a_port_that_is_taken_is_told_after_a_moment_of_patience(monkeypatch):
+    monkeypatch.setattr(listening, "PATIENCE", 0.15)
+    first = open_at("tcp:0:interface=127.0.0.1")
+    with first.socket:
+        port = first.address.split(":")[1]
+        with pytest.raises(Misconfigured, match=port):
+            open_at(f"tcp:{port}:interface=127.0.0.1")
