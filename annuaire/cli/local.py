@@ -70,8 +70,7 @@ def store(config: Config) -> Iterator[Store]:
         finally:
             opened.close()
     except Unavailable as error:
-        # The operator is told why; whoever asks by LDAP is not.
-        raise Unavailable(f"la base n'est pas disponible : {error.reason}", error.reason) from error
+        raise Unavailable("la base n'est pas disponible", error.reason) from error
 
 
 class Index:
@@ -142,6 +141,6 @@ class Index:
         except Unavailable as error:
             raise Unavailable(
                 "l'index n'est pas prêt : « annuaire rebuild » le construit, « annuaire serve » aussi",
-                error.reason,
+                error.reason if error.reason != error.public else "",
             ) from error
         return iter((answer,)) if isinstance(answer, bytes) else answer

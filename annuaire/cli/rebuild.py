@@ -44,9 +44,7 @@ def rebuild_command(config: Config, as_json: bool) -> int:
         try:
             change = refresh.rebuild(source, folder, show)
         except Unavailable as error:
-            raise Unavailable(
-                f"l'index n'a pas pu être reconstruit : {error.reason}", error.reason
-            ) from error
+            raise Unavailable("l'index n'a pas pu être reconstruit", error.reason) from error
     seconds = round(time.monotonic() - started, 1)
     number = folder.current()
     manifest = None if number is None else folder.manifest(number)

@@ -117,4 +117,4 @@ def test_why_the_base_is_away_is_told_to_the_operator(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "open", away)
     done = states.run(tmp_path / "var", "export")
     assert done.exit_code == 75
-    assert "la base n'est pas disponible : connection refused" in done.stderr
+    assert "la base n'est pas disponible (connection refused)" in done.stderr
