@@ -55,6 +55,13 @@ class Application:
         self.schema = _schema(config)
         self.directory = _directory(config, self.schema)
         self.threads = PasswordThreads(reactor)
+        self._own_entries = OwnEntries(
+            self.schema,
+            [config.suffix, *config.trees.suffixes],
+            f"annuaire {annuaire.__version__}",
+            schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
+        )
+        self._remembered = Remembered(config.limits.bind_cache)
         self._factories: list[ldap.LdapFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
@@ -102,15 +109,10 @@ class Application:
         return Service(
             directory=self.directory,
             schema=self.schema,
-            own_entries=OwnEntries(
-                self.schema,
-                [config.suffix, *config.trees.suffixes],
-                f"annuaire {annuaire.__version__}",
-                schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
-            ),
+            own_entries=self._own_entries,
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
             administrator=administrator(config, self.schema),
-            remembered=Remembered(limits.bind_cache),
+            remembered=self._remembered,
             message_max=limits.message,
             message_max_anonymous=limits.message_anonymous,
             waiting_max=limits.pending,

@@ -1,0 +1,81 @@
+"""scripts/serve on a state of its own: what it makes the first time, and the second start."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import serving
+
+from annuaire.server import state as states
+
+ROOT = Path(__file__).parents[2]
+
+
+def installed() -> bool:
+    """Whether the script finds its environment ready; a test does not install."""
+    wanted = hashlib.sha256(
+        (ROOT / "setup.cfg").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    ).hexdigest()
+    stamps = [ROOT / ".venv" / name for name in ("installed-for", "installed-for-serve")]
+    return any(stamp.exists() and stamp.read_text().startswith(wanted) for stamp in stamps)
+
+
+def start(state: Path, log: Path) -> tuple[subprocess.Popen[bytes], float]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANNUAIRE_")}
+    environment |= {
+        "ANNUAIRE_STATE": str(state),
+        "ANNUAIRE_LISTEN_LDAP": "tcp:0:interface=127.0.0.1",
+        "ANNUAIRE_LISTEN_LDAPS": "tcp:0:interface=127.0.0.1",
+    }
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [ROOT / "scripts" / "serve", "--workers", "1"], env=environment, stdout=output, stderr=output
+        )
+    until = started + serving.START_SECONDS
+    while not (states.serving(state).get("ready") and states.serving(state).get("pid") == process.pid):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.02)
+    return process, time.monotonic() - started
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not installed(), reason="the environment is not the one that the script would make")
+def test_the_first_start_makes_everything_and_the_second_is_quick(tmp_path):
+    state, log = tmp_path / "var", tmp_path / "log"
+    process, _ = start(state, log)
+    try:
+        said = log.read_text()
+        assert "ldapsearch" in said
+        assert "ldaps" in said
+        assert str(state / "admin.password") in said
+        for name in ("admin.password", "tls/server.key"):
+            assert (state / name).stat().st_mode & 0o777 == 0o600
+        port = int(states.serving(state)["listening"]["ldap"].rpartition(":")[2])
+        secret = (state / "admin.password").read_text()
+        assert len(secret) == 24
+        done = subprocess.run(
+            [
+                *("ldapsearch", "-x", "-LLL", "-H", f"ldap://127.0.0.1:{port}", "-D", serving.ADMIN),
+                *("-w", secret, "-b", serving.SUFFIX, "(cn=*dup*)", "mail"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert done.stdout.count("dn:") > 3
+    finally:
+        stop(process)
+    process, seconds = start(state, log)
+    stop(process)
+    assert "Chargement" not in log.read_text()
+    assert seconds < 2.0 * 4  # two seconds; the machine of a test may be busy
