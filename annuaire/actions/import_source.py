@@ -270,7 +270,13 @@ class _Import:
             for one in self.staged.refusals(0, REFUSALS_REPORTED)
         ]
         ignored = self.ignored + (self.replay.ignored if self.has_steps and self.replay else Counter())
-        return Report(*totals, refusals, change_number, applied, dict(ignored.most_common()))
+        return Report(
+            *totals,
+            refusals,
+            change_number,
+            applied,
+            dict(sorted(ignored.items(), key=lambda kept: (-kept[1], kept[0].lower()))),
+        )
 
 
 def _order(store: Store, scope: Scope, source: BinaryIO, under: str | None) -> Order:

@@ -116,5 +116,5 @@ def test_a_wrong_configuration_is_status_78(run, tmp_path):
 
 def test_what_a_server_keeps_of_itself_is_named(run):
     done = run("import", "-", input=GOOD.replace("uid: anne", "uid: anne\nentryUUID: x\ncreatorsName: y"))
-    assert "entryUUID (1), creatorsName (1)" in done.stderr
+    assert "creatorsName (1), entryUUID (1)" in done.stderr
     assert "avertissements 1" in done.stdout
