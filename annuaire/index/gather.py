@@ -112,7 +112,7 @@ def ranked(
                 continue
             need = limit + 1 - len(hits)
             # A base is in order: its first entries are its best. The recent part is small and is not.
-            wanted = need if sight.part.frozen else layout.CHUNK_SIZE
+            wanted = need if sight.part.frozen else sight.part.count
             found: list[Hit] = []
             for chunk, seen in universe.items():
                 if selective:

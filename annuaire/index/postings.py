@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from annuaire.index import layout
-
 EMPTY = BitMap()
 # "No run container", one container, key 0, cardinality - 1, offset of the data.
 _HEADER = struct.Struct("<IIHHI")
 _COOKIE = 12346
 _ARRAY_MAX = 4096
+# Of a code, those below the term; of a container of the format too.
+_ID_BITS = 16
 
 Ids = NDArray[np.uint16]
 
@@ -25,12 +25,12 @@ Ids = NDArray[np.uint16]
 def serialize_sorted(ids: Ids) -> bytes:
     """The serialized form of ascending, distinct local ids."""
     count = len(ids)
-    if count == layout.CHUNK_SIZE or (count > 1 and int(ids[-1]) - int(ids[0]) + 1 == count):
+    if count > 1 and int(ids[-1]) - int(ids[0]) + 1 == count:
         return serialize(BitMap(range(int(ids[0]), int(ids[-1]) + 1)))
     header = _HEADER.pack(_COOKIE, 1, 0, count - 1, _HEADER.size)
     if count <= _ARRAY_MAX:
         return header + ids.tobytes()
-    bits = np.zeros(layout.CHUNK_SIZE, dtype=np.uint8)
+    bits = np.zeros(1 << _ID_BITS, dtype=np.uint8)
     bits[ids] = 1
     return header + np.packbits(bits, bitorder="little").tobytes()
 
@@ -63,7 +63,7 @@ def runs(given: list[NDArray[np.uint64]]) -> Iterator[tuple[int, bytes]]:
     np.not_equal(codes[1:], codes[:-1], out=fresh[1:])
     codes = codes[fresh]
     ids = codes.astype(np.uint16)
-    codes >>= np.uint64(layout.CHUNK_BITS)
+    codes >>= np.uint64(_ID_BITS)
     terms = codes
     starts = np.concatenate(([0], np.flatnonzero(terms[1:] != terms[:-1]) + 1))
     ends = np.append(starts[1:], len(codes))
