@@ -14,7 +14,7 @@ from annuaire.domain import visibility
 from annuaire.index import build, layout
 from annuaire.index.build import Progress
 from annuaire.index.entry import IndexEntry
-from annuaire.index.folder import IndexFolder, Manifest
+from annuaire.index.folder import IndexFolder, Manifest, checksum
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import schema_digest
@@ -118,6 +118,15 @@ def refresh(source: StoreSource, folder: IndexFolder, progress: Progress = silen
         _rebuild(source, folder, numbering, progress)
 
 
+def mend(source: StoreSource, folder: IndexFolder) -> bool:
+    """Read the whole base in use; build another one when its octets are not those that were written."""
+    number = folder.current()
+    if number is None or folder.manifest(number) is None or folder.whole(number):
+        return False  # what cannot be opened at all, `refresh` builds
+    rebuild(source, folder)
+    return True
+
+
 def rebuild(source: StoreSource, folder: IndexFolder, progress: Progress = silent) -> int:
     """Build a new base whatever the state of the present one; the change that it contains."""
     return _rebuild(source, folder, Numbering(source.schema()), progress, again=True)
@@ -177,9 +186,10 @@ def _rebuild(
         # applying a change again changes nothing.
         entries = build.build(source, path, expected=expected, processes=PROCESSES, progress=progress)
         size = (path / "data.mdb").stat().st_size
-        folder.write_manifest(
-            number, Manifest(layout.FORMAT, schema_digest(numbering), change, entries, size)
+        manifest = Manifest(
+            layout.FORMAT, schema_digest(numbering), change, entries, size, checksum(folder.build(number))
         )
+        folder.write_manifest(number, manifest)
         with folder.locked():
             reached = _catch_up(source, folder, number, numbering)
             folder.switch(number)

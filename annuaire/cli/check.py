@@ -29,7 +29,7 @@ SHOWN_MAX = 100
     metavar="FICHIER",
     help="Configuration ; sinon $ANNUAIRE_CONFIG, puis ./annuaire.toml, puis les valeurs par défaut.",
 )
-@click.option("--deep", is_flag=True, help="Relire aussi toutes les entrées de la base.")
+@click.option("--deep", is_flag=True, help="Relire aussi toutes les entrées de la base et de l'index.")
 @options.with_json
 def check_command(path: Path | None, deep: bool, as_json: bool) -> int:
     """Vérifier la configuration, le schéma et la base.
@@ -177,7 +177,8 @@ def _store(config: Config) -> Iterator[str]:
 
 
 def _contradictions(config: Config) -> list[str]:
-    from annuaire.actions import verifying
+    from annuaire.actions import comparing, verifying
+    from annuaire.cli import local
     from annuaire.cli.progress import Display
     from annuaire.store import engine
 
@@ -187,7 +188,7 @@ def _contradictions(config: Config) -> list[str]:
     store = engine.open(config.store.url, config.state)
     try:
         with Display() as display:
-            return list(
+            found = list(
                 verifying.verify(
                     store,
                     _plant(config, schema),
@@ -195,5 +196,6 @@ def _contradictions(config: Config) -> list[str]:
                     lambda done, total: display.show("relecture", done, total, done),
                 )
             )
+        return found + list(comparing.differences(local.source(config), local.folder(config)))
     finally:
         store.close()

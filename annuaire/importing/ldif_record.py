@@ -34,7 +34,7 @@ plain: dict[bytes, str] = {}
 encoded: dict[bytes, str] = {}
 
 
-class _Broken(Exception):  # noqa: N818 - it never leaves this module
+class _Broken(Exception):
     """Why a record cannot be read, and at which of its unfolded lines."""
 
     def __init__(self, position: int, reason: str) -> None:

@@ -18,6 +18,7 @@ import os
 import shutil
 import struct
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from annuaire.index import layout
 _BEACON = struct.Struct("<QQ")
 LOCK_WAIT_SECONDS = 60.0
 LOCK_LOOK_SECONDS = 0.01
+READ_AT_ONCE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Manifest:
     change: int  # the store's change that the base contains
     entries: int
     size: int  # octets of the base's data file
-    checksum: str = ""
+    checksum: int  # CRC-32 of that file: it is read once at each start, beside the service
 
 
 def boot_identifier() -> str:
@@ -81,6 +83,11 @@ class IndexFolder:
         if manifest.format != layout.FORMAT or manifest.size != size:
             return None
         return manifest
+
+    def whole(self, number: int) -> bool:
+        """Whether the base still has the octets that were written; reads all of it."""
+        manifest = self.manifest(number)
+        return manifest is not None and manifest.checksum == checksum(self.build(number))
 
     def write_manifest(self, number: int, manifest: Manifest) -> None:
         _replace(self.build(number) / "manifest.json", json.dumps(asdict(manifest)).encode())
@@ -143,6 +150,15 @@ class IndexFolder:
         for path in self.path.iterdir():
             if path.name.isdigit() and int(path.name) != current and int(path.name) not in keep:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def checksum(build: Path) -> int:
+    """The CRC-32 of a build's base."""
+    found = 0
+    with (build / "base" / "data.mdb").open("rb") as file:
+        while octets := file.read(READ_AT_ONCE):
+            found = zlib.crc32(octets, found)
+    return found
 
 
 def _replace(path: Path, data: bytes) -> None:

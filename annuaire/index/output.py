@@ -17,7 +17,7 @@ T = TypeVar("T")
 Pieces = Generator[list[bytes] | None, None, None]
 
 
-class TooLate(Exception):  # noqa: N818 an end, not an error
+class TooLate(Exception):
     """The time limit passed while nothing was sent yet."""
 
 

@@ -32,6 +32,10 @@ class Sight:
     def exists(self, identifier: int) -> bool:
         return identifier not in self.gone
 
+    def everything(self, audience: int) -> dict[int, BitMap]:
+        """By chunk, the local ids of all that the audience sees."""
+        return self.universe(audience, b"", layout.AUDIENCE)
+
     def universe(self, audience: int, base: bytes, kind: int) -> dict[int, BitMap]:
         """By chunk, the local ids of what the audience sees below a base (digest of its key; kind of posting).
 

@@ -30,6 +30,7 @@ class RecentWriter:
         self._numbering = numbering
         self._opened = environments.open_shared(folder)
         self._environment, self._databases = self._opened.environment, self._opened.databases
+        self._environment.reader_check()  # a reader that was killed would keep freed pages for ever
 
     def change(self) -> int | None:
         """The last change that this part contains."""

@@ -1,13 +1,16 @@
 """What `serve` does once beside its workers: the store made or migrated, the index brought up to it.
 
 A process of its own, so that the workers listen meanwhile (LDAP answers busy until there is an index) and its
-memory goes when it ends. `python -m annuaire.server.prepare [--config FILE]`, started by the supervisor.
+memory goes when it ends. `python -m annuaire.server.prepare [--config FILE]`, started by the supervisor. When done
+it starts itself again with `--mend`, for which nobody waits: reading the whole index file takes seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,14 +22,21 @@ from annuaire.server import logs
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--mend", action="store_true")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.start()
     try:
-        _prepare(configuration.load(given.config))
+        config = configuration.load(given.config)
+        if given.mend:
+            _mend(config)
+            return 0
+        _prepare(config)
     except AnnuaireError as error:
         sys.stderr.write(f"annuaire : {error.public}\n")
         return error.exit_status
+    again = [sys.executable, "-m", __spec__.name, "--mend", *arguments]
+    subprocess.Popen(again, stdin=subprocess.DEVNULL)
     return 0
 
 
@@ -46,6 +56,15 @@ def _prepare(config: configuration.Config) -> None:
     finally:
         store.close()
     refresh.refresh(source, IndexFolder(config.state / "index"))
+
+
+def _mend(config: configuration.Config) -> None:
+    from annuaire.actions import refresh
+    from annuaire.index.folder import IndexFolder
+
+    source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
+    if refresh.mend(source, IndexFolder(config.state / "index")):
+        logging.getLogger(__name__).warning("the index file was damaged and has been built again")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""Holds the index against the store: every stored entry is in it, as it is now, and nothing else is.
+
+Reads only. Each finding is a sentence; none means that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from annuaire.actions.refresh import StoreSource
+from annuaire.domain.audience import Audience
+from annuaire.errors import Unavailable
+from annuaire.index import entry as entries
+from annuaire.index import query
+from annuaire.index.entry import IndexEntry
+from annuaire.index.folder import IndexFolder
+from annuaire.index.prepare import Numbering
+from annuaire.index.reader import Reader, Snapshot
+from annuaire.ldap import ber, responses
+
+
+def differences(source: StoreSource, folder: IndexFolder) -> Iterator[str]:
+    """Every disagreement, one sentence each."""
+    if folder.current() is None:
+        return  # none yet: `serve` or the next import makes it
+    index = Reader(folder, Numbering(source.schema()))
+    try:
+        snapshot = index.snapshot()
+    except Unavailable as error:
+        yield f"the index cannot be used ({error.reason}): run `annuaire rebuild`"
+        return
+    if not folder.whole(snapshot.number):
+        yield "the index file is not what was written: run `annuaire rebuild`"
+        return
+    with source.store().reading() as store:
+        head = store.head()
+        if head != snapshot.change:
+            yield f"the index is at change {snapshot.change}, the store at {head}: run `annuaire rebuild`"
+            return
+        count = after = 0
+        while rows := store.entries(after):
+            for row in rows:
+                yield from _difference(snapshot, source.entry(row))
+            count += len(rows)
+            after = rows[-1].id
+    held = sum(_seen(snapshot))
+    if held != count:
+        yield f"the index holds {held} entries, the store {count}: run `annuaire rebuild`"
+
+
+def _seen(snapshot: Snapshot) -> Iterator[int]:
+    for sight in snapshot.sights:
+        everything: set[tuple[int, int]] = set()
+        for audience in Audience:
+            for chunk, seen in sight.everything(audience).items():
+                everything.update((chunk, local) for local in seen)
+        yield len(everything)
+
+
+def _difference(snapshot: Snapshot, entry: IndexEntry) -> Iterator[str]:
+    hits = {hit for audience in Audience for hit in query.resolve(snapshot, entry.key, audience).hits}
+    if len(hits) != 1:
+        yield f"{entry.dn}: {len(hits)} times in the index: run `annuaire rebuild`"
+        return
+    sight, identifier = hits.pop()
+    record = sight.part.record(identifier)
+    details = entries.decode_details(entries.details_of(record))
+    seers = sum(audience for audience in Audience if sight.sees(audience, identifier))
+    same = (
+        entries.answer_of(record) == responses.entry(entry.dn.encode(), entry.attributes)
+        and details.operational == ber.encode_attributes(entry.operational)
+        and details.uuid == entry.uuid
+        and seers == entry.audiences
+    )
+    if not same:
+        yield f"{entry.dn}: the index holds another state of it: run `annuaire rebuild`"
