@@ -1,5 +1,6 @@
 """The result at a glance: a table for the terminal, and bars of ratios as a picture."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,71 @@ from rich.table import Table
 from . import targets
 
 OURS, THEIRS, MARK, INK, QUIET = "#1f6f5c", "#b9b4a7", "#c8452f", "#222222", "#77736a"
+
+
+# Bars beyond these end in an arrow: one outlier must not press all others together.
+RATE_SCALE = (0.3, 30.0)
+WAIT_SCALE = (0.03, 3.0)
+# Where the figures end, right of a panel, in its widths.
+COLUMNS = (1.18, 1.37, 1.56)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One bar: ours as a multiple of theirs, whether that is good, and both figures as text."""
+
+    ratio: float
+    target: float | None
+    met: bool
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    label: str
+    rate: Comparison
+    wait: Comparison
+
+
+def comparisons(result: dict[str, Any]) -> list[Row]:
+    """One row a shape that both servers answered, and one for the import."""
+    rows = []
+    for row in result["shapes"]:
+        if not row["ratio"]:
+            continue
+        ours, theirs, name = row["annuaire"], row["slapd"], row["name"]
+        rate, wait = targets.RATES.get(name), targets.P99.get(name)
+        slower = ours["p99"] / theirs["p99"]
+        rates = Comparison(
+            row["ratio"],
+            rate,
+            row["ratio"] >= (rate or 1),
+            f"{ours['rates']:,.0f}",
+            f"{theirs['rates']:,.0f}",
+        )
+        waits = Comparison(slower, wait, slower <= (wait or 1), milliseconds(ours), milliseconds(theirs))
+        rows.append(Row(f"{name}   {row['about']}", rates, waits))
+    ours, theirs = result["import"]["annuaire"], result["import"]["slapd"]
+    if ours and theirs:
+        slower = ours["seconds"] / theirs["seconds"]
+        met = slower <= targets.IMPORT_TIME
+        each = [f"{result['people'] / filling['seconds']:,.0f}/s" for filling in (ours, theirs)]
+        took = [f"{filling['seconds']:.0f} s" for filling in (ours, theirs)]
+        rate = Comparison(1 / slower, 1 / targets.IMPORT_TIME, met, *each)
+        rows.append(
+            Row("import   people of an LDIF", rate, Comparison(slower, targets.IMPORT_TIME, met, *took))
+        )
+    return rows
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.{0 if ratio >= 100 else 1 if ratio >= 10 else 2}f} ×"
+
+
+def milliseconds(figures: dict[str, Any]) -> str:
+    value = figures["p99"]
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.1f} ms"
 
 
 def table(result: dict[str, Any]) -> Table:
@@ -63,93 +129,75 @@ def filling_table(result: dict[str, Any]) -> Table:
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Ratios to slapd as bars on a logarithmic scale, the targets as marks, the figures beside them."""
+    """Ratios to slapd as bars on a logarithmic scale, the targets as marks, the figures in columns beside them."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.axes import Axes
 
-    rows = [row for row in result["shapes"] if row["ratio"]]
-    fillings = result["import"]
-    compared = fillings["annuaire"] and fillings["slapd"]
     pyplot.rcParams.update({"font.size": 10, "font.family": "DejaVu Sans", "text.color": INK})
-    height = 1.9 + 0.42 * (len(rows) + (2 if compared else 0))
-    figure, (speed, wait) = pyplot.subplots(
-        1, 2, figsize=(13, height), sharey=True, gridspec_kw={"width_ratios": [3, 2], "wspace": 0.05}
+    rows = comparisons(result)
+    height = 2.2 + 0.42 * len(rows)
+    figure, panels = pyplot.subplots(
+        1, 2, figsize=(14, height), sharey=True, gridspec_kw={"width_ratios": [1, 1], "wspace": 0.72}
     )
+    figure.subplots_adjust(left=0.165, right=0.845, top=1 - 1.15 / height, bottom=0.75 / height)
 
-    def bars(axes: Axes, place: int, ratio: float, target: float | None, good: bool, text: str) -> None:
-        axes.barh(place, ratio - 1, left=1, color=OURS if good else MARK, height=0.62, zorder=2)
-        axes.annotate(
-            text,
-            (ratio, place),
-            xytext=(5 if ratio >= 1 else -5, 0),
-            textcoords="offset points",
-            va="center",
-            ha="left" if ratio >= 1 else "right",
-            fontsize=9,
-            zorder=4,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
+    def bar(axes: Axes, place: float, shown: Comparison, least: float, most: float) -> None:
+        good = shown.met
+        end = min(max(shown.ratio, least), most)
+        axes.barh(place, end - 1, left=1, color=OURS if good else MARK, height=0.62, zorder=2)
+        if end != shown.ratio:  # beyond the scale: an arrow says that the bar goes on
+            axes.plot(end, place, ">" if end == most else "<", color="white", ms=6, zorder=5)
+        if shown.target:
+            axes.plot([shown.target] * 2, [place - 0.42, place + 0.42], color=INK, lw=1.6, zorder=3)
+        where = axes.get_yaxis_transform()  # x as a share of the panel, y as the row
+        figures = (
+            (COLUMNS[0], times(shown.ratio), "bold"),
+            (COLUMNS[1], shown.ours, None),
+            (COLUMNS[2], shown.theirs, None),
         )
-        if target:
-            axes.plot([target, target], [place - 0.42, place + 0.42], color=INK, lw=1.6, zorder=3)
+        for x, text, weight in figures:
+            axes.text(x, place, text, transform=where, ha="right", va="center", fontsize=9, fontweight=weight)
 
-    labels = []
-    for place, row in enumerate(rows):
-        ours, theirs, name = row["annuaire"], row["slapd"], row["name"]
-        labels.append(f"{name}   {row['about']}")
-        target = targets.RATES.get(name)
-        ratio = row["ratio"]
-        bars(speed, place, ratio, target, ratio >= (target or 1),
-             f"{ratio:.1f} ×   {ours['rates']:,.0f} / {theirs['rates']:,.0f}")  # fmt: skip
-        slower = ours["p99"] / theirs["p99"]
-        limit = targets.P99.get(name)
-        bars(wait, place, slower, limit, slower <= (limit or 1),
-             f"{slower:.2f} ×   {ours['p99']:.3g} / {theirs['p99']:.3g}")  # fmt: skip
-    if compared:
-        place = len(rows) + 0.5
-        labels_at = [*range(len(rows)), place]
-        labels.append("import   LDIF into an empty state")
-        ours, theirs = fillings["annuaire"], fillings["slapd"]
-        ratio = ours["seconds"] / theirs["seconds"]
-        bars(wait, place, ratio, targets.IMPORT_TIME, ratio <= targets.IMPORT_TIME,
-             f"{ratio:.2f} ×   {ours['seconds']:.0f} s / {theirs['seconds']:.0f} s")  # fmt: skip
-        faster = 1 / ratio
-        bars(speed, place, faster, 1 / targets.IMPORT_TIME, ratio <= targets.IMPORT_TIME,
-             f"{faster:.1f} ×   {result['people'] / ours['seconds']:,.0f}"
-             f" / {result['people'] / theirs['seconds']:,.0f} people/s")  # fmt: skip
-    else:
-        labels_at = list(range(len(rows)))
-    for axes, title in (
-        (speed, "requests per second, as a multiple of slapd's (annuaire / slapd)"),
-        (wait, "p99 in ms, as a multiple of slapd's: shorter is better"),
+    titles = (
+        "requests per second, as a multiple of slapd's",
+        "p99, as a multiple of slapd's: shorter is better",
+    )
+    for axes, title, (least, most), side in zip(
+        panels, titles, (RATE_SCALE, WAIT_SCALE), ("rate", "wait"), strict=True
     ):
+        for place, row in enumerate(rows):
+            bar(axes, place, getattr(row, side), least, most)
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        # Room for the figures on both sides of the bars: a logarithmic axis gives it by factors.
-        axes.set_xlim(min(low, 0.5) / 5, max(high, 2) * 6)
+        axes.set_xlim(least, most)
         axes.axvline(1, color=INK, lw=1, zorder=3)
-        axes.set_title(title, fontsize=10, loc="left", pad=10)
+        axes.set_title(title, fontsize=10, loc="left", pad=12)
+        for x, text in ((COLUMNS[1], "annuaire"), (COLUMNS[2], "slapd")):
+            axes.text(
+                x, -0.85, text, transform=axes.get_yaxis_transform(), ha="right", fontsize=9, color=QUIET
+            )
         axes.grid(axis="x", color="#e6e2d8", zorder=0)
         axes.set_axisbelow(True)
         axes.tick_params(left=False, colors=QUIET)
+        axes.set_xticks([tick for tick in (0.03, 0.1, 0.3, 1, 3, 10, 30) if least <= tick <= most])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} ×")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-    speed.set_yticks(labels_at, labels, color=INK)
-    speed.invert_yaxis()
-    memory = ", ".join(f"{value:.0f}" for value in result["workers"][1:]) or "?"
+        axes.minorticks_off()
+        for spine in ("top", "right", "left"):
+            axes.spines[spine].set_visible(False)
+    panels[0].set_yticks(range(len(rows)), [row.label for row in rows], color=INK)
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    memory = " and ".join(f"{value:.0f}" for value in result["workers"][1:]) or "?"
     figure.suptitle(
-        f"annuaire and slapd {result['slapd_version']}: {result['people']:,} people, "
+        f"annuaire beside slapd {result['slapd_version']}: {result['people']:,} people, "
         f"{result['connections']} connections, medians of {result['rounds']} rounds",
-        x=0.01, ha="left", fontsize=13, fontweight="bold",
+        x=0.01, y=1 - 0.18 / height, ha="left", va="top", fontsize=13, fontweight="bold",
     )  # fmt: skip
     figure.text(
-        0.01, 0.005,
-        "green: target met (black mark) or quicker than slapd; red: not.   "
+        0.01, 0.12 / height,
+        "green: the target (black mark) is met, or, without one, quicker than slapd; red: not.   "
         f"Workers hold {memory} MiB beyond the shared map.   {result['note']}",
         fontsize=9, color=QUIET,
     )  # fmt: skip
-    figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
+    figure.savefig(path, dpi=130, facecolor="white")
