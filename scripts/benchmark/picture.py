@@ -123,7 +123,7 @@ def filling_table(result: dict[str, Any]) -> Table:
                 f"{filling['seconds']:.1f}",
                 f"{filling['cpu']:.1f}",
                 f"{filling['peak']:.0f}",
-                " + ".join(f"{part:.0f}" for part in filling["parts"]),
+                " + ".join(f"{part:.0f}" for part in filling.get("parts", [])),
             )
     return shown
 
