@@ -135,9 +135,8 @@ def _build_chunk(
     chunk = Chunk(work.number)
     for place in zip(work.spill.tolist(), work.start.tolist(), work.end.tolist(), strict=True):
         chunk.add(spills.read(place))
-    digests, owners = chunk.digests()
-    np.save(folder / f"digests-{work.number}.npy", digests)
-    np.save(folder / f"owners-{work.number}.npy", owners)
+    for name, values in zip(("digests", "owners"), chunk.digests(), strict=True):
+        np.save(folder / f"{name}-{work.number}.npy", values)
     rows = list(chunk.postings())
     wait(work.number)
     chunk.write(target, rows)

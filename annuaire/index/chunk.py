@@ -38,7 +38,7 @@ class Chunk:
         self.number = number
         self.records: list[bytes] = []
         self.unions: list[str] = []
-        self._texts: dict[int, dict[int, str]] = {}
+        self._texts: dict[int, list[str]] = {}
         self._words: dict[str, list[int]] = {}
         self._present: dict[int, list[int]] = {}
         self._subtree: dict[bytes, list[int]] = {}
@@ -52,7 +52,9 @@ class Chunk:
         self.records.append(entries.record(record.details, record.answer))
         self.unions.append(record.text)
         for attribute, text in record.texts:
-            self._texts.setdefault(attribute, {})[local] = text
+            texts = self._texts.setdefault(attribute, [])
+            texts += [""] * (local - len(texts))
+            texts.append(text)
         for word in record.words:
             self._words.setdefault(word, []).append(local)
         for attribute in record.present:
@@ -67,18 +69,18 @@ class Chunk:
             self.passwords.append((record.digests[: layout.DIGEST_SIZE], record.passwords))
 
     def digests(self) -> tuple[Any, Any]:
-        """(rows of 12 octets, ids) of every equality value."""
+        """(rows of 12 octets, ids) of every equality value; they are let go here."""
         rows = np.frombuffer(b"".join(self._digests), dtype=np.uint8).reshape(-1, layout.DIGEST_SIZE)
         counts = [len(d) // layout.DIGEST_SIZE for d in self._digests]
         first = self.number << layout.CHUNK_BITS
+        self._digests = []
         return rows, np.repeat(np.arange(first, first + len(counts), dtype=np.uint32), counts)
 
     def postings(self) -> Iterator[tuple[bytes, bytes]]:
         """(key, posting), ascending. What has been turned into postings is let go."""
         yield from self._gram_postings(layout.UNION, self.unions)
         for attribute in sorted(self._texts):
-            texts = self._texts.pop(attribute)
-            yield from self._gram_postings(attribute, [texts.get(i, "") for i in range(len(self.records))])
+            yield from self._gram_postings(attribute, self._texts.pop(attribute))
         ascending = sorted((word.encode("utf-8", "surrogatepass"), ids) for word, ids in self._words.items())
         for term, ids in ascending:
             yield self._key(layout.WORD, 0, term), _posting(ids)
