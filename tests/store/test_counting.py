@@ -21,7 +21,9 @@ def store(request, tmp_path):
                 (b"o=y", "organization"),
             ):
                 parent = key.rpartition(b"\0")[0]
-                writer.add(NewEntry(key, parent, key.decode().replace("\0", "/"), os.urandom(16), b"a", None, kind))
+                writer.add(
+                    NewEntry(key, parent, key.decode().replace("\0", "/"), os.urandom(16), b"a", None, kind)
+                )
         yield opened
 
 
