@@ -245,7 +245,7 @@ class Directory:
         hits = yield from output.watched(
             gather.everything(prepared.plan, prepared.sights, self._numbering, clock)
         )
-        hits = yield from order.sort(hits, self._numbering, clock)
+        hits = yield from output.watched(order.sort(hits, self._numbering, clock))
         chosen = hits[offset : None if count is None else offset + count]
         if prepared.limit and len(hits) > prepared.limit and offset + len(chosen) >= prepared.limit:
             output.code = ResultCode.sizeLimitExceeded
@@ -285,7 +285,7 @@ class Directory:
         hits = yield from output.watched(gathering)
         taken = yield from output.take(hits, size + 1, clock)
         yield from output.emit(iter(taken[:size]), clock)
-        if len(taken) <= size:
+        if len(taken) <= size or output.code != ResultCode.success:
             return b""
         if prepared.limit and place.sent + size >= prepared.limit:
             output.code = ResultCode.sizeLimitExceeded
