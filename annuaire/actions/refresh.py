@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annuaire.domain import visibility
-from annuaire.index import build, layout
+from annuaire.errors import Unavailable
+from annuaire.index import build, environments, layout
 from annuaire.index.build import Progress
 from annuaire.index.entry import IndexEntry
 from annuaire.index.folder import IndexFolder, Manifest, checksum
@@ -149,9 +150,13 @@ def _catch_up(
         recent = folder.recent(number)
         if head == manifest.change and not recent.exists():
             return head
-        base = Part(folder.build(number) / "base", frozen=True)
-        writer = RecentWriter(base, recent, numbering)
-        at = writer.change()
+        try:
+            with environments.usable():
+                base = Part(folder.build(number) / "base", frozen=True)
+                writer = RecentWriter(base, recent, numbering)
+                at = writer.change()
+        except Unavailable:
+            return None
         at = manifest.change if at is None else at
         if head < at or head - at + writer.count() > RECENT_MAX:
             return None

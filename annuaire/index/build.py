@@ -12,6 +12,7 @@ import marshal
 import mmap
 import multiprocessing
 import os
+import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ from annuaire.ldap.schema import Schema
 
 # Below this many entries, starting processes costs more than it saves.
 ALONE_MAX = 8_000
-# A wait for another process's chunk ends when that process is dead, not by the clock; this is how often we look.
+# How often we look whether the process whose result we wait for is dead.
 LOOK_SECONDS = 1.0
 
 Progress = Callable[[str, int, int], None]
@@ -86,7 +87,20 @@ def _prepare_partitions(
     return _Spilled(sort_keys, offsets, list(shapes))
 
 
+def _end_with_parent() -> None:
+    """Nobody reads what a process prepares for a parent that was killed, and a full queue would hold it for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _first_pass(source: Source, partitions: list[Any], spill: Path, done: Any, results: Any) -> None:
+    _end_with_parent()
     gc.disable()  # hundreds of thousands of live objects, no cycles: each collection would walk them all
     results.put((str(spill), _prepare_partitions(source, partitions, spill, done.put)))
 
@@ -152,17 +166,14 @@ def _second_pass(
     moved: Condition,
     results: Any,
 ) -> None:
+    _end_with_parent()
     gc.disable()
     target = environments.open_shared(folder)
     spills = _Spills(paths, shape_maps)
-    parent = os.getppid()
 
     def wait(number: int) -> None:
         with moved:
-            while turn.value != number:
-                moved.wait(LOOK_SECONDS)
-                if os.getppid() != parent:  # killed: nobody will read what we write
-                    os._exit(1)
+            moved.wait_for(lambda: turn.value == number)
 
     for work in works:
         passwords = _build_chunk(work, spills, folder, target, wait)

@@ -1,17 +1,29 @@
-"""Opens LMDB environments, each path once a process: LMDB forbids a second time, for its locks are the process's.
+"""Opens LMDB environments, each file once a process: LMDB forbids a second time, for its locks are the process's.
 
 Never opened before a process is spawned, never inherited.
 """
 
+import contextlib
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
+from annuaire.errors import Unavailable
 from annuaire.index import layout
 
-_open: "weakref.WeakValueDictionary[str, Opened]" = weakref.WeakValueDictionary()
+_open: "weakref.WeakValueDictionary[tuple[int, int, bool] | None, Opened]" = weakref.WeakValueDictionary()
+
+
+@contextlib.contextmanager
+def usable() -> Iterator[None]:
+    """A file that LMDB cannot read is no index: Unavailable, and whoever may move the index makes another."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise Unavailable("the index is not ready", str(error)) from None
 
 
 class Opened:
@@ -62,8 +74,17 @@ def open_shared(path: Path) -> Opened:
 
 
 def _opened(path: Path, frozen: bool) -> Opened:
-    name = f"{path.resolve()}{'' if frozen else ' shared'}"
-    found = _open.get(name)
+    found = _open.get(_identity(path, frozen))
     if found is None:
-        found = _open[name] = Opened(path, frozen)
+        found = Opened(path, frozen)
+        _open[_identity(path, frozen)] = found
     return found
+
+
+def _identity(path: Path, frozen: bool) -> tuple[int, int, bool] | None:
+    """The file, not its name: an index may have been deleted and begun anew at the same place."""
+    try:
+        known = (path / "data.mdb").stat()
+    except FileNotFoundError:
+        return None
+    return known.st_dev, known.st_ino, frozen

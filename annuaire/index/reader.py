@@ -2,15 +2,17 @@
 
 import mmap
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pyroaring import BitMap
 
 from annuaire.errors import Unavailable
-from annuaire.index import folder, layout, postings
+from annuaire.index import environments, folder, layout, postings
 from annuaire.index.folder import IndexFolder
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.sight import Sight
+from annuaire.ldap.schema import Schema
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Reader:
             if not self._folder.path.exists():
                 raise Unavailable("the index is not ready")
             self._beacon = self._folder.beacon()
-        self._seen = self._beacon[:]
+        seen = self._beacon[:]
         number = self._folder.current()
         if number is None:
             raise Unavailable("the index is not ready")
@@ -78,7 +80,8 @@ class Reader:
         assert self._base is not None
         gone, recent, change = BitMap(), None, self._manifest.change
         if self._recent is None and self._folder.recent(number).exists():
-            self._recent = Part(self._folder.recent(number), frozen=False)
+            with environments.usable():
+                self._recent = Part(self._folder.recent(number), frozen=False)
         if self._recent is not None:
             self._recent.end()
             self._recent.begin()
@@ -96,14 +99,17 @@ class Reader:
         for sight in together:
             sight.together = together
         self._snapshot = Snapshot(number, base, recent, change)
+        self._seen = seen  # only now: what could not be opened is looked at again
         return self._snapshot
 
     def _open(self, number: int) -> None:
         manifest = self._folder.manifest(number)
         if manifest is None or manifest.schema != schema_digest(self._numbering):
             raise Unavailable("the index is not ready", f"build {number} cannot be used")
+        with environments.usable():
+            base = Part(self._folder.build(number) / "base", frozen=True)
         # The former parts stay open for the streams that still read them; they close when nobody does.
-        self._base, self._recent = Part(self._folder.build(number) / "base", frozen=True), None
+        self._base, self._recent = base, None
         self._manifest: folder.Manifest = manifest
         self._number = number
         self._snapshot = None
@@ -120,5 +126,13 @@ def _set(raw: bytes | None) -> BitMap:
 
 
 def schema_digest(numbering: Numbering) -> str:
-    """What a build depends on beside the entries: another attribute numbering means another index."""
-    return layout.digest(0, "\n".join(numbering.names).encode()).hex()
+    """What a build depends on beside the entries: attributes, how their values are compared, what classes imply."""
+    return _digest(numbering.schema)
+
+
+@lru_cache(maxsize=4)
+def _digest(schema: Schema) -> str:
+    rules = [(t.key, t.equality_rule, t.substrings_rule) for t in schema.attribute_types]
+    known = [f"{key} {e and e.name} {s and s.name}" for key, e, s in rules]
+    known += [" ".join([c.key, *sorted(c.superclasses)]) for c in schema.object_classes]
+    return layout.digest(0, "\n".join(sorted(known)).encode()).hex()
