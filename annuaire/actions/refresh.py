@@ -160,17 +160,22 @@ def _catch_up(
         at = manifest.change if at is None else at
         if head < at or head - at + writer.count() > RECENT_MAX:
             return None
-        while at < head:
-            at = _apply(source, reader, writer, at)
-    return at
+        if at < head:
+            _apply(source, reader, writer, at, head)
+    return head
 
 
-def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int) -> int:
-    changes = reader.changes_since(at, CHANGES_AT_ONCE)
-    gone = {change.key for change in changes}
-    rows = [reader.entry_by_id(entry) for entry in dict.fromkeys(change.entry for change in changes)]
-    writer.apply(gone, [source.entry(row) for row in rows if row is not None], changes[-1].number)
-    return changes[-1].number
+def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, head: int) -> None:
+    """All in one transaction: rows are read as they are now, so an entry may already lie where another one was."""
+    gone: set[bytes] = set()
+    touched: dict[int, None] = {}
+    while at < head:
+        changes = reader.changes_since(at, CHANGES_AT_ONCE)
+        gone.update(change.key for change in changes)
+        touched.update(dict.fromkeys(change.entry for change in changes))
+        at = changes[-1].number
+    rows = map(reader.entry_by_id, touched)
+    writer.apply(gone, (source.entry(row) for row in rows if row is not None), head)
 
 
 def _rebuild(

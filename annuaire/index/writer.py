@@ -46,11 +46,11 @@ class RecentWriter:
     def apply(self, gone: Iterable[bytes], written: Iterable[IndexEntry], change: int) -> None:
         """Forget the entries of these DN keys, take these instead, and say up to which change that goes.
 
-        The keys of what is written are forgotten first.
+        All keys are forgotten before anything is taken: an entry may now be where another was.
         """
         with self._environment.begin(write=True) as transaction:
             _Writing(self._base, self._numbering, transaction, self._databases).run(
-                gone, [prepare(entry, self._numbering) for entry in written], change
+                gone, (prepare(entry, self._numbering) for entry in written), change
             )
 
 
@@ -70,12 +70,11 @@ class _Writing:
         self._sets: dict[tuple[str, bytes], BitMap] = {}
         self._rows: dict[bytes, bytearray] = {}
 
-    def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
+    def run(self, gone: Iterable[bytes], written: Iterable[Prepared], change: int) -> None:
         for key in gone:
             self._forget(key)
         for prepared in written:
             self._forget(prepared.key)
-        for prepared in written:
             self._add(prepared)
         for (database, key), found in self._sets.items():
             self._put(database, key, postings.serialize(found))
