@@ -16,8 +16,8 @@ from annuaire.ldap import filters
 from annuaire.ldap.results import ResultCode
 
 SEED = 20261123
-ODD_PEOPLE = 160
-REQUESTS = 1200
+ODD_PEOPLE = 130
+REQUESTS = 800
 SMALL_CHUNK_BITS = 5
 
 Question = tuple[Request, list[Thing] | str]

@@ -17,7 +17,7 @@ from annuaire.ldap.controls import SortKey
 from annuaire.ldap.results import ResultCode
 
 SEED = 77
-REQUESTS = 2000
+REQUESTS = 900
 EVERYTHING = "(objectClass=*)"
 HIDDEN = f"ou=Caché,{APICRYPT}"
 INSIDE = f"ou=Dedans,{HIDDEN}"
@@ -25,7 +25,7 @@ INSIDE = f"ou=Dedans,{HIDDEN}"
 
 @pytest.fixture(scope="module")
 def things() -> list[Thing]:
-    return invented.whole_directory(SEED, 150)
+    return invented.whole_directory(SEED, 100)
 
 
 @pytest.fixture(scope="module")
