@@ -5,8 +5,10 @@ from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 from annuaire.domain.audience import Audience
+from annuaire.index import query
 from annuaire.index.answering import Answerer
 from annuaire.index.gather import PAUSE, Clock, Hit
+from annuaire.index.reader import Snapshot
 from annuaire.ldap.results import ResultCode
 
 # Entries encoded at once.
@@ -24,9 +26,12 @@ class TooLate(Exception):
 class Output:
     """What one search sends, and how it ends."""
 
-    __slots__ = ("_answerer", "_deadline", "_number", "audience", "code", "text")
+    __slots__ = ("_answerer", "_deadline", "_number", "_snapshot", "audience", "code", "text")
 
-    def __init__(self, number: bytes, answerer: Answerer, audience: Audience, deadline: float) -> None:
+    def __init__(
+        self, number: bytes, answerer: Answerer, audience: Audience, deadline: float, snapshot: Snapshot
+    ) -> None:
+        self._snapshot = snapshot
         self._number = number
         self._answerer = answerer
         self.audience = audience
@@ -73,7 +78,13 @@ class Output:
         return taken
 
     def encode(self, hits: list[Hit]) -> list[bytes]:
-        """The pieces of the messages of these entries."""
+        """The pieces of the messages of these entries.
+
+        Note [Who is hidden meanwhile is not sent]: an answer that is streamed for minutes holds the entries of the
+        moment when it began, and each slice leaves out whom the audience does not see any more.
+        """
+        if self._snapshot.later is not None:
+            hits = query.still_seen(self._snapshot.later, hits, self.audience)
         pieces: list[bytes] = []
         at = 0
         while at < len(hits):

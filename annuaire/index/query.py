@@ -6,6 +6,7 @@ from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
+from annuaire.index import entry as entries
 from annuaire.index import layout
 from annuaire.index.compile import Compiler, Plan
 from annuaire.index.gather import Hit, Universe
@@ -48,17 +49,30 @@ def resolve(snapshot: Snapshot, key: bytes, audience: int) -> Target:
     """The entry of that DN key, if the audience sees it."""
     known = snapshot.known.get((key, audience))
     if known is None:
-        digest = layout.digest(layout.DN_KEY, key)
-        hits = tuple(
-            (sight, identifier)
-            for sight in snapshot.sights
-            for identifier in sight.part.equal(digest) or ()
-            if sight.sees(audience, identifier)
-        )
-        known = Target(key, digest, hits)
+        known = _look_up(snapshot, key, audience)
         remember(snapshot, (key, audience), known)
     assert isinstance(known, Target)
     return known
+
+
+def _look_up(snapshot: Snapshot, key: bytes, audience: int) -> Target:
+    digest = layout.digest(layout.DN_KEY, key)
+    hits = tuple(
+        (sight, identifier)
+        for sight in snapshot.sights
+        for identifier in sight.part.equal(digest) or ()
+        if sight.sees(audience, identifier)
+    )
+    return Target(key, digest, hits)
+
+
+def still_seen(now: Snapshot, hits: list[Hit], audience: int) -> list[Hit]:
+    """Those of the entries found at an earlier moment that the audience sees now, where they were."""
+    return [
+        (sight, identifier)
+        for sight, identifier in hits
+        if _look_up(now, entries.key_of(sight.part.details(identifier)), audience).hits
+    ]
 
 
 def matched(snapshot: Snapshot, key: bytes, audience: int) -> Target | None:

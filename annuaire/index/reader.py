@@ -28,6 +28,8 @@ class Snapshot:
     change: int
     known: dict[object, object] = field(default_factory=dict)
     hot: dict[int, bytes] = field(default_factory=dict)
+    # The index of now, while an answer that began at this moment is still being sent.
+    later: "Snapshot | None" = None
 
     @property
     def sights(self) -> list[Sight]:

@@ -97,6 +97,8 @@ class Directory:
         yield b"".join(pieces)
         while True:
             pieces, size = [], 0
+            now = self._reader.snapshot()
+            snapshot.later = None if now is snapshot else now
             snapshot.begin()
             try:
                 for some in run:
@@ -111,6 +113,7 @@ class Directory:
                     return
             finally:
                 snapshot.end()
+                now.end()
             yield b"".join(pieces)
 
     def _run(self, message: Message, audience: Audience, now: float, snapshot: Snapshot) -> Pieces:
@@ -132,7 +135,7 @@ class Directory:
             yield [self._absent(number, snapshot, key, audience)]
             return
         answerer = self._answerer(snapshot, request)
-        output = Output(ber.integer(number), answerer, audience, self._deadline(request, now))
+        output = Output(ber.integer(number), answerer, audience, self._deadline(request, now), snapshot)
         response: list[Control] = []
         try:
             if keys is None and page is None:
