@@ -78,7 +78,12 @@ class Reader:
         if number is None:
             raise Unavailable("the index is not ready")
         if number != self._number or self._base is None:
-            self._open(number)
+            try:
+                self._open(number)
+            except Unavailable:
+                if self._folder.current() in (None, number):
+                    raise
+                return self._look()  # another build took its place just now
         assert self._base is not None
         gone, recent, change = BitMap(), None, self._manifest.change
         if self._recent is None and self._folder.recent(number).exists():

@@ -354,3 +354,14 @@ def test_several_processes_build_the_same_octets_as_one(source: StoreSource) -> 
         assert data(folder).stat().st_size == data(other).stat().st_size
     for one in clients:
         one.close()
+
+
+def test_a_reader_that_looks_just_while_a_build_is_replaced_finds_the_new_one(
+    source: StoreSource, folder: IndexFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh.rebuild(source, folder)
+    assert not folder.build(1).exists()
+    seen = iter([1])
+    current = IndexFolder.current
+    monkeypatch.setattr(IndexFolder, "current", lambda self: next(seen, None) or current(self))
+    assert count(folder) == 21
