@@ -5,7 +5,6 @@ store's head, and says in the index which change that is. A build, which takes l
 and takes the lock only to catch up and to switch.
 """
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from annuaire.errors import Unavailable
 from annuaire.index import build, environments, layout
 from annuaire.index.build import Progress
 from annuaire.index.entry import IndexEntry
-from annuaire.index.folder import IndexFolder, Manifest, checksum
+from annuaire.index.folder import IndexFolder, Manifest
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import schema_digest
@@ -34,7 +33,7 @@ CHANGES_AT_ONCE = 5_000
 PARTITION = 4_000
 PROCESSES = 2
 
-SUBSCHEMA = "cn=Subschema"
+SUBSCHEMA = b"cn=Subschema"
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -79,20 +78,23 @@ class StoreSource:
 
     def entry(self, row: EntryRow) -> IndexEntry:
         """A stored entry as the index takes it."""
-        suffix = self._key(self.suffix)
         apicrypt = self._key(f"ou=apicrypt,{self.suffix}")
-        below = row.key == apicrypt or row.key.startswith(apicrypt + b"\0")
+        below = row.key.startswith(apicrypt) and row.key[len(apicrypt) : len(apicrypt) + 1] in (b"", b"\0")
+        hexadecimal = row.uuid.hex()
         operational = {
             "structuralObjectClass": [row.structural.encode()],
-            "entryUUID": [str(uuid.UUID(bytes=row.uuid)).encode()],
+            "entryUUID": [
+                f"{hexadecimal[:8]}-{hexadecimal[8:12]}-{hexadecimal[12:16]}-{hexadecimal[16:20]}-"
+                f"{hexadecimal[20:]}".encode()
+            ],
             "createTimestamp": [row.created_at.encode()],
             "creatorsName": [row.created_by.encode()],
             "modifyTimestamp": [row.modified_at.encode()],
             "modifiersName": [row.modified_by.encode()],
             "entryDN": [row.dn.encode()],
-            "subschemaSubentry": [SUBSCHEMA.encode()],
+            "subschemaSubentry": [SUBSCHEMA],
         }
-        audiences = visibility.of_stored(below, row.key == suffix)
+        audiences = visibility.of_stored(below, row.key == self._key(self.suffix))
         return IndexEntry(
             row.dn, row.key, row.attributes, operational, row.uuid, int(audiences), row.passwords
         )
@@ -196,9 +198,7 @@ def _rebuild(
         # applying a change again changes nothing.
         entries = build.build(source, path, expected=expected, processes=PROCESSES, progress=progress)
         size = (path / "data.mdb").stat().st_size
-        manifest = Manifest(
-            layout.FORMAT, schema_digest(numbering), change, entries, size, checksum(folder.build(number))
-        )
+        manifest = Manifest(layout.FORMAT, schema_digest(numbering), change, entries, size)
         folder.write_manifest(number, manifest)
         with folder.locked():
             reached = _catch_up(source, folder, number, numbering)

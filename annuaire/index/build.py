@@ -16,7 +16,7 @@ import os
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing.synchronize import Condition
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -100,10 +100,10 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _first_pass(source: Source, partitions: list[Any], spill: Path, done: Any, results: Any) -> None:
+def _first_pass(source: Source, partitions: list[Any], spill: Path, results: Any) -> None:
     _end_with_parent()
     gc.disable()  # hundreds of thousands of live objects, no cycles: each collection would walk them all
-    results.put((str(spill), _prepare_partitions(source, partitions, spill, done.put)))
+    results.put((str(spill), _prepare_partitions(source, partitions, spill, results.put)))
 
 
 # ------------------------------------------------------------------ second pass
@@ -150,8 +150,7 @@ def _build_chunk(
     chunk = Chunk(work.number)
     for place in zip(work.spill.tolist(), work.start.tolist(), work.end.tolist(), strict=True):
         chunk.add(spills.read(place))
-    for name, values in zip(("digests", "owners"), chunk.digests(), strict=True):
-        np.save(folder / f"{name}-{work.number}.npy", values)
+    pages.save_rows(folder, work.number, *chunk.digests())
     rows = list(chunk.postings())
     wait(work.number)
     chunk.write(target, rows)
@@ -166,6 +165,7 @@ def _second_pass(
     turn: Any,
     moved: Condition,
     results: Any,
+    last: int | None,
 ) -> None:
     _end_with_parent()
     gc.disable()
@@ -181,8 +181,11 @@ def _second_pass(
         with moved:
             turn.value += 1
             moved.notify_all()
-        results.put((work.number, len(work.start), passwords))
+        results.put((len(work.start), passwords))
     spills.close()
+    if last is not None:  # the words, while the parent writes the pages
+        wait(last)
+        pages.write_words(target, last)
 
 
 # ------------------------------------------------------------------ the whole
@@ -234,86 +237,116 @@ def _give_back() -> None:
         trim(0)
 
 
-def _kill(processes: list[Any]) -> None:
-    for process in processes:
-        process.kill()
-
-
 def build(source: Source, folder: Path, *, expected: int, processes: int, progress: Progress) -> int:
-    """Build a base in `folder` (made, must be empty); the number of its entries. Nothing is synced yet."""
+    """Build a base in `folder` (made, must be empty), synced; the number of its entries."""
     target = environments.open_shared(folder)
     partitions = source.partitions()
     processes = min(processes, len(partitions)) if expected > ALONE_MAX else 0
-    count = 0
-    passwords: list[tuple[bytes, bytes]] = []
-    spilled: dict[str, _Spilled] = {}
-    context = multiprocessing.get_context("spawn")
     _give_back()
-    with ExitStack() as stack:
-        if not processes:
-            spill = folder / "spill-0"
-            spilled[str(spill)] = _prepare_partitions(source, partitions, spill, lambda n: None)
-        else:
-            manager_done, results = context.SimpleQueue(), context.Queue()
-            running = [
-                context.Process(
-                    target=_first_pass,
-                    args=(source, partitions[i::processes], folder / f"spill-{i}", manager_done, results),
-                    daemon=True,
-                )
-                for i in range(processes)
-            ]
-            for process in running:
-                process.start()
-            stack.callback(_kill, running)
-            read = 0
-            while len(spilled) < processes:
-                path, one = _collect(results, running)
-                spilled[path] = one
-            while not manager_done.empty():
-                read += manager_done.get()
-            progress("prepare", read, expected)
-            for process in running:
-                process.join()
-        paths, shape_maps, shapes, works = _merge(spilled)
-        spilled.clear()
-        if not processes or len(works) < 2:
-            spills = _Spills(paths, shape_maps)
-            for work in works:
-                passwords += _build_chunk(work, spills, folder, target, lambda _: None)
-                count += len(work.start)
-                progress("build", count, expected)
-            spills.close()
-        else:
-            turn, moved, results = context.Value("i", 0, lock=False), context.Condition(), context.Queue()
-            building = [
-                context.Process(
-                    target=_second_pass,
-                    args=(works[i::processes], paths, shape_maps, folder, turn, moved, results),
-                    daemon=True,
-                )
-                for i in range(processes)
-            ]
-            for process in building:
-                process.start()
-            stack.callback(_kill, building)
-            for _ in works:
-                _, size, some = _collect(results, building)
-                passwords += some
-                count += size
-                progress("build", count, expected)
-            for process in building:
-                process.join()
-        for path in paths:
-            Path(path).unlink()
+    if processes:
+        spilled = _prepare_elsewhere(
+            source, partitions, folder, processes, lambda n: progress("prepare", n, expected)
+        )
+    else:
+        spill = folder / "spill-0"
+        spilled = {str(spill): _prepare_partitions(source, partitions, spill, lambda n: None)}
+    paths, shape_maps, shapes, works = _merge(spilled)
+    spilled.clear()
+    count = sum(len(work.start) for work in works)
+    done = _Done(progress, count)
+    if processes and len(works) > 1:
+        bits = _build_elsewhere(works, paths, shape_maps, folder, target, processes, done)
+    else:
+        spills = _Spills(paths, shape_maps)
+        for work in works:
+            done.chunk(len(work.start), _build_chunk(work, spills, folder, target, lambda _: None))
+        spills.close()
         bits = pages.write_pages(target, folder, len(works))
         pages.write_words(target, len(works))
-        opened = target.databases
-        with target.environment.begin(write=True) as transaction:
-            transaction.cursor(opened["passwords"]).putmulti(sorted(passwords), append=True)
-            for number, shape in enumerate(shapes):
-                transaction.put(layout.ID.pack(number), "\n".join(shape).encode(), db=opened["shapes"])
-            transaction.put(b"bits", bits.to_bytes(1, "little"), db=opened["meta"])
-            transaction.put(b"count", count.to_bytes(4, "little"), db=opened["meta"])
-        target.environment.sync(True)
+    for path in paths:
+        Path(path).unlink()
+    opened = target.databases
+    with target.environment.begin(write=True) as transaction:
+        transaction.cursor(opened["passwords"]).putmulti(sorted(done.passwords), append=True)
+        for number, shape in enumerate(shapes):
+            transaction.put(layout.ID.pack(number), "\n".join(shape).encode(), db=opened["shapes"])
+        transaction.put(b"bits", bits.to_bytes(1, "little"), db=opened["meta"])
+        transaction.put(b"count", count.to_bytes(4, "little"), db=opened["meta"])
+    target.environment.sync(True)
     return count
+
+
+class _Done:
+    """What the chunks that are built leave to the parent."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._count = 0
+        self.passwords: list[tuple[bytes, bytes]] = []
+
+    def chunk(self, size: int, passwords: list[tuple[bytes, bytes]]) -> None:
+        self._count += size
+        self.passwords += passwords
+        self._progress("build", self._count, self._total)
+
+
+def _prepare_elsewhere(
+    source: Source, partitions: list[Any], folder: Path, processes: int, progress: Callable[[int], None]
+) -> dict[str, _Spilled]:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    arguments = [(source, partitions[i::processes], folder / f"spill-{i}", results) for i in range(processes)]
+    with _running(context, _first_pass, arguments) as running:
+        spilled: dict[str, _Spilled] = {}
+        read = 0
+        while len(spilled) < processes:
+            told = _collect(results, running)
+            if isinstance(told, int):
+                read += told
+                progress(read)
+            else:
+                spilled[told[0]] = told[1]
+        return spilled
+
+
+def _build_elsewhere(
+    works: list[_Work],
+    paths: list[str],
+    shape_maps: list[list[int]],
+    folder: Path,
+    target: Opened,
+    processes: int,
+    done: _Done,
+) -> int:
+    context = multiprocessing.get_context("spawn")
+    turn, moved, results = context.Value("i", 0, lock=False), context.Condition(), context.Queue()
+    arguments = [
+        (works[i::processes], paths, shape_maps, folder, turn, moved, results, len(works) if i == 0 else None)
+        for i in range(processes)
+    ]
+    with _running(context, _second_pass, arguments) as running:
+        for _ in works:
+            done.chunk(*_collect(results, running))
+        return pages.write_pages(target, folder, len(works))
+
+
+@contextmanager
+def _running(
+    context: Any, target: Callable[..., None], arguments: list[tuple[Any, ...]]
+) -> Iterator[list[Any]]:
+    """Processes that are at work inside; they have ended behind it, killed if something was raised."""
+    processes = [context.Process(target=target, args=given, daemon=True) for given in arguments]
+    try:
+        for process in processes:
+            process.start()
+        yield processes
+        for process in processes:
+            process.join()
+            if process.exitcode:
+                raise RuntimeError(f"a process of the index build ended with {process.exitcode}")
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.kill()
+                process.join()

@@ -20,7 +20,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from annuaire.errors import Unavailable
@@ -41,7 +41,7 @@ class Manifest:
     change: int  # the store's change that the base contains
     entries: int
     size: int  # octets of the base's data file
-    checksum: int  # CRC-32 of that file: it is read once at each start, beside the service
+    checksum: int | None = None  # CRC-32 of that file: it is read once at each start, beside the service
 
 
 def boot_identifier() -> str:
@@ -85,9 +85,17 @@ class IndexFolder:
         return manifest
 
     def whole(self, number: int) -> bool:
-        """Whether the base still has the octets that were written; reads all of it."""
+        """Whether the base still has the octets that were written; reads all of it.
+
+        The first time, which is soon after the build and beside the service, they are what is remembered.
+        """
         manifest = self.manifest(number)
-        return manifest is not None and manifest.checksum == checksum(self.build(number))
+        if manifest is None:
+            return False
+        found = checksum(self.build(number))
+        if manifest.checksum is None:
+            self.write_manifest(number, replace(manifest, checksum=found))
+        return manifest.checksum in (None, found)
 
     def write_manifest(self, number: int, manifest: Manifest) -> None:
         _replace(self.build(number) / "manifest.json", json.dumps(asdict(manifest)).encode())

@@ -148,6 +148,8 @@ class Part:
                 at = page.find(value_digest, at + layout.ROW_SIZE)
             else:  # the octets straddle two rows
                 at = page.find(value_digest, at + 1)
+        if len(ids) > 1:
+            ids.sort()
         return ids
 
     def many(self, value_digest: bytes, chunk: int) -> BitMap | None:

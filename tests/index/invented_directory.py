@@ -19,7 +19,7 @@ from annuaire.domain.audience import Audience
 from annuaire.importing import ldif
 from annuaire.index import build, layout
 from annuaire.index.entry import IndexEntry
-from annuaire.index.folder import IndexFolder, Manifest, checksum
+from annuaire.index.folder import IndexFolder, Manifest
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import SizeLimits
@@ -122,7 +122,7 @@ def make_base(folder: IndexFolder, things: Iterable[Thing], change: int = 1) -> 
     size = (base / "data.mdb").stat().st_size
     schema = schema_digest(NUMBERING)
     folder.write_manifest(
-        number, Manifest(layout.FORMAT, schema, change, count, size, checksum(folder.build(number)))
+        number, Manifest(layout.FORMAT, schema, change, count, size)
     )
     with folder.locked():
         folder.switch(number)
