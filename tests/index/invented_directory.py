@@ -121,9 +121,7 @@ def make_base(folder: IndexFolder, things: Iterable[Thing], change: int = 1) -> 
     )
     size = (base / "data.mdb").stat().st_size
     schema = schema_digest(NUMBERING)
-    folder.write_manifest(
-        number, Manifest(layout.FORMAT, schema, change, count, size)
-    )
+    folder.write_manifest(number, Manifest(layout.FORMAT, schema, change, count, size))
     with folder.locked():
         folder.switch(number)
 
