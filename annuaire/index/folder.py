@@ -37,7 +37,7 @@ class Manifest:
     """What a build says of itself; anything else than what is expected here means: rebuild."""
 
     format: int
-    schema: str  # digest of the attribute numbering and of the suffix
+    schema: str  # `reader.schema_digest`
     change: int  # the store's change that the base contains
     entries: int
     size: int  # octets of the base's data file

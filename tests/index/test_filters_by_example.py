@@ -8,7 +8,7 @@ import pytest
 from invented_directory import SUFFIX, Client, Thing
 
 from annuaire.domain.audience import Audience
-from annuaire.index import layout
+from annuaire.index import layout, pages
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import filters, messages
 
@@ -158,6 +158,7 @@ def test_a_value_that_many_entries_share_is_counted_in_every_chunk(
 ) -> None:
     for name, value in (("CHUNK_BITS", 5), ("CHUNK_SIZE", 32), ("CHUNK_MASK", 31), ("LISTED_MAX", 4)):
         monkeypatch.setattr(layout, name, value)
+    monkeypatch.setattr(pages, "HEAVY_MIN", 11)  # l0 to l2: ten or eleven in each chunk
     people = [person(f"p{i:03d}", sn="commun", l=f"l{i % 3}", uidNumber=f"{i}") for i in range(200)]
     client = directory(tmp_path, where, people)
     assert uids(client, "(sn=commun)").count("p") == 200

@@ -10,7 +10,7 @@ import pytest
 from generated_requests import Request
 from invented_directory import Client, Thing, decoded
 
-from annuaire.index import gather, layout
+from annuaire.index import gather, layout, pages
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import filters
 from annuaire.ldap.results import ResultCode
@@ -66,6 +66,8 @@ def client(
             patch.setattr(layout, "CHUNK_BITS", SMALL_CHUNK_BITS)
             patch.setattr(layout, "CHUNK_SIZE", 1 << SMALL_CHUNK_BITS)
             patch.setattr(layout, "CHUNK_MASK", (1 << SMALL_CHUNK_BITS) - 1)
+            patch.setattr(layout, "LISTED_MAX", 5)
+            patch.setattr(pages, "HEAVY_MIN", 6)
         folder = IndexFolder(tmp_path_factory.mktemp("index") / "index")
         if request.param == "one base":
             invented.make_base(folder, things)
