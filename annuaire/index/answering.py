@@ -22,6 +22,7 @@ _ENTRY_HEADS = tuple(b"\x64" + ber.length(size) for size in range(_HEADS_MAX))
 # Cut answers kept in all by a worker, about half a KiB each: everybody who types the same letters gets the same
 # best entries.
 HOT_MAX = 100_000
+HOT_SIZE_MAX = 1024
 
 HAS_SUBORDINATES = "hasSubordinates"
 NUM_SUBORDINATES = "numSubordinates"

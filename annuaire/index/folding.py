@@ -100,6 +100,8 @@ def _text(value: bytes) -> str | None:
 
 def name(value: bytes) -> str | None:
     """The folded form of a value that is a name."""
+    if value.isascii():  # a build folds millions of them
+        return " ".join(value.decode("ascii").translate(_ASCII_TABLE).split())
     text = _text(value)
     return None if text is None else fold_name(text)
 

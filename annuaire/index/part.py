@@ -15,8 +15,9 @@ from annuaire.index import environments, layout, postings
 _IN_MANY = layout.IN_MANY.to_bytes(4, "little")
 
 
-# Answers kept in memory by each worker, about 1 KiB each.
+# Answers kept in memory by each worker, most of about 1 KiB; those with a photo are read each time.
 HOT_MAX = 50_000
+HOT_SIZE_MAX = 2048
 
 
 class Part:
@@ -85,13 +86,19 @@ class Part:
         try:
             return [hot[i] for i in ids]
         except KeyError:
-            if len(hot) > HOT_MAX:
-                hot.clear()
-            get, database, pack, cut = self._get, self._entries, layout.ID.pack, entries.answer_of
-            for i in ids:
-                if i not in hot:
-                    hot[i] = cut(get(pack(i), None, database))
-            return [hot[i] for i in ids]
+            pass
+        if len(hot) > HOT_MAX:
+            hot.clear()
+        get, database, pack, cut = self._get, self._entries, layout.ID.pack, entries.answer_of
+        found = []
+        for i in ids:
+            answer = hot.get(i)
+            if answer is None:
+                answer = cut(get(pack(i), None, database))
+                if len(answer) <= HOT_SIZE_MAX:
+                    hot[i] = answer
+            found.append(answer)
+        return found
 
     def record(self, identifier: int) -> bytes:
         """Details and answer of an entry that exists."""

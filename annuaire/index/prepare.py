@@ -52,11 +52,13 @@ class _Plan:
 
     def value(self, value: bytes) -> tuple[bytes | None, str | None]:
         """The digest for equality and the folded text for substrings, each None where there is none."""
-        known = self.seen.get(value)
-        if known is None:
-            known = self._value(value)
-            if len(self.seen) < _REMEMBERED_MAX and len(value) < 256:
-                self.seen[value] = known
+        return self.seen.get(value) or self.learn(value)
+
+    def learn(self, value: bytes) -> tuple[bytes | None, str | None]:
+        """The same for a value that is not in `seen`; remembered while there is room."""
+        known = self._value(value)
+        if len(self.seen) < _REMEMBERED_MAX and len(value) < 256:
+            self.seen[value] = known
         return known
 
     def operational(self, description: str, values: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
@@ -173,7 +175,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         folded: list[str] = []
         seen = plan.seen
         for value in values:
-            digest, text = seen.get(value) or plan.value(value)
+            digest, text = seen.get(value) or plan.learn(value)
             if digest is not None:
                 digests.append(digest)
             if text is not None:

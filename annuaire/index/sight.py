@@ -10,8 +10,9 @@ from annuaire.index.part import Part
 # Sets kept between requests: the audience's and the usual bases', eight chunks each at national size.
 UNIVERSES_MAX = 64
 IN_MANY = -1
-# Decoded postings kept; most are of a few dozen octets, the largest of 8 KiB.
+# Decoded postings kept, and the octets that they may take: most take a few dozen, the largest 8 KiB.
 DECODED_MAX = 30_000
+DECODED_OCTETS_MAX = 48 << 20
 # A piece that is inside more words than this is verified entry by entry: most candidates are then true.
 INSIDE_MAX = 64
 
@@ -25,6 +26,7 @@ class Sight:
         # Every sight of the same moment, this one included: what lies below an entry may be in another part.
         self.together: list[Sight] = [self]
         self.gone = gone
+        self._octets = 0
         self._decoded: dict[tuple[int, int, int, bytes], BitMap] = {}
         self._inside: dict[str, list[bytes] | None] = {}
         self._universes: OrderedDict[tuple[int, bytes, int], dict[int, BitMap]] = OrderedDict()
@@ -84,9 +86,11 @@ class Sight:
         return found
 
     def _keep(self, key: tuple[int, int, int, bytes], found: BitMap) -> None:
-        if len(self._decoded) >= DECODED_MAX:
+        if len(self._decoded) >= DECODED_MAX or self._octets > DECODED_OCTETS_MAX:
             self._decoded.clear()
+            self._octets = 0
         self._decoded[key] = found
+        self._octets += min(2 * len(found), layout.CHUNK_SIZE // 8)
 
     def gram(self, chunk: int, attribute: int, term: bytes) -> BitMap:
         return self.posting(chunk, layout.GRAM, attribute, term)
