@@ -23,13 +23,29 @@ class TooLate(Exception):
     """The time limit passed while nothing was sent yet."""
 
 
+class Deadline:
+    """When a search must have ended. The time that its client takes to read does not count: an offline copy of the
+    whole directory goes at the client's own pace."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._at
+
+    def extend(self, seconds: float) -> None:
+        self._at += seconds
+
+
 class Output:
     """What one search sends, and how it ends."""
 
     __slots__ = ("_answerer", "_deadline", "_number", "_snapshot", "audience", "code", "text")
 
     def __init__(
-        self, number: bytes, answerer: Answerer, audience: Audience, deadline: float, snapshot: Snapshot
+        self, number: bytes, answerer: Answerer, audience: Audience, deadline: Deadline, snapshot: Snapshot
     ) -> None:
         self._snapshot = snapshot
         self._number = number
@@ -45,7 +61,7 @@ class Output:
 
     def late(self) -> bool:
         """Whether the time limit has passed; then that is how the search ends."""
-        if time.monotonic() > self._deadline:
+        if self._deadline.passed():
             self.code = ResultCode.timeLimitExceeded
             return True
         return False

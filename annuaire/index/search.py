@@ -10,6 +10,7 @@ Timing class: the same code runs for a hidden entry and an absent one; both are 
 
 import hashlib
 import itertools
+import time
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from annuaire.index.answering import Answerer
 from annuaire.index.compile import Compiler
 from annuaire.index.cookies import Place, Seal
 from annuaire.index.gather import Clock, Hit
-from annuaire.index.output import ENCODED_AT_ONCE, Output, Pieces, TooLate
+from annuaire.index.output import ENCODED_AT_ONCE, Deadline, Output, Pieces, TooLate
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import Query, SizeLimits
 from annuaire.index.quick import QuickEquality
@@ -79,23 +80,28 @@ class Directory:
             if answer is not None:
                 snapshot.end()
                 return answer
-        run = self._run(message, audience, now, snapshot)
+        deadline = self._deadline(request, now)
+        run = self._run(message, audience, deadline, snapshot)
         pieces: list[bytes] = []
         try:
             for some in run:
                 if some is None:
-                    return self._stream(run, pieces, snapshot)
+                    return self._stream(run, pieces, snapshot, deadline)
                 pieces += some
                 if len(pieces) > 3 * ENCODED_AT_ONCE and sum(map(len, pieces)) > STREAMED_AT:
-                    return self._stream(run, pieces, snapshot)
+                    return self._stream(run, pieces, snapshot, deadline)
             return b"".join(pieces)
         finally:
             snapshot.end()
 
-    def _stream(self, run: Pieces, pieces: list[bytes], snapshot: Snapshot) -> Iterator[bytes]:
+    def _stream(
+        self, run: Pieces, pieces: list[bytes], snapshot: Snapshot, deadline: Deadline
+    ) -> Iterator[bytes]:
         """The rest of an answer: b"" ends a slice of work that found nothing to send yet."""
-        yield b"".join(pieces)
         while True:
+            stopped = time.monotonic()
+            yield b"".join(pieces)
+            deadline.extend(time.monotonic() - stopped)
             pieces, size = [], 0
             now = self._reader.snapshot()
             snapshot.later = None if now is snapshot else now
@@ -114,9 +120,8 @@ class Directory:
             finally:
                 snapshot.end()
                 now.end()
-            yield b"".join(pieces)
 
-    def _run(self, message: Message, audience: Audience, now: float, snapshot: Snapshot) -> Pieces:
+    def _run(self, message: Message, audience: Audience, deadline: Deadline, snapshot: Snapshot) -> Pieces:
         request = message.operation
         assert isinstance(request, SearchRequest)
         number = message.message_id
@@ -135,7 +140,7 @@ class Directory:
             yield [self._absent(number, snapshot, key, audience)]
             return
         answerer = self._answerer(snapshot, request)
-        output = Output(ber.integer(number), answerer, audience, self._deadline(request, now), snapshot)
+        output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
         response: list[Control] = []
         try:
             if keys is None and page is None:
@@ -187,9 +192,9 @@ class Directory:
             cookie = yield from self._page(prepared, order, output, page, place, search)
             response.append(controls.paged_results(0, cookie))
 
-    def _deadline(self, request: SearchRequest, now: float) -> float:
+    def _deadline(self, request: SearchRequest, now: float) -> Deadline:
         limits = [float(x) for x in (request.time_limit, self._settings.time_limit) if x]
-        return now + min(limits) if limits else float("inf")
+        return Deadline(now + min(limits) if limits else float("inf"))
 
     def _answerer(self, snapshot: Snapshot, request: SearchRequest) -> Answerer:
         wanted = (request.attributes, request.types_only)

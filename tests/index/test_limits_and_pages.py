@@ -16,7 +16,7 @@ from annuaire.index.folder import IndexFolder
 from annuaire.index.query import SizeLimits
 from annuaire.ldap import controls, filters, messages
 from annuaire.ldap.controls import SortKey
-from annuaire.ldap.messages import Control
+from annuaire.ldap.messages import Control, Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 
 EVERYTHING = "(objectClass=*)"
@@ -143,6 +143,24 @@ def test_the_servers_time_limit_is_the_least(folder: IndexFolder, monkeypatch: p
     answer = client.ask("(description>=a)", seconds=60, now=time.monotonic() - 5)
     assert answer.code == ResultCode.timeLimitExceeded
     client.close()
+
+
+def test_a_client_that_reads_slowly_is_not_cut_by_the_time_limit(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "SLICE_SECONDS", -1.0)
+    passed = [0.0]
+    started = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: started + passed[0])
+    filter_ = filters.parse("(description>=a)")
+    request = SearchRequest(invented.SUFFIX.encode(), messages.SUBTREE, 0, 0, 4, False, filter_)
+    answer = client.directory.search(Message(7, request), Audience.ADMIN, started)
+    assert not isinstance(answer, bytes)
+    chunks = []
+    for chunk in answer:
+        chunks.append(chunk)
+        passed[0] += 3600.0  # before it reads on
+    assert invented.decoded(b"".join(chunks)).code == ResultCode.success
 
 
 # ------------------------------------------------------------------ pages
