@@ -6,6 +6,7 @@ Undefined, which is neither, stays Undefined. An unknown attribute is Undefined,
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap
@@ -21,20 +22,22 @@ Truth = bool | None
 NONE: Bounds = (postings.EMPTY, postings.EMPTY)
 
 
-class Node:
+class Node(ABC):
     """A part of a filter."""
 
     __slots__ = ()
 
+    @abstractmethod
     def true(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
-        raise NotImplementedError  # pragma: no cover - every node has its own
+        """Bounds of the entries inside a set for which it is TRUE."""
 
     def false(self, sight: Sight, chunk: int, within: BitMap) -> Bounds:
         low, high = self.true(sight, chunk, within)
         return within - high, within - low
 
+    @abstractmethod
     def check(self, candidate: Candidate) -> Truth:
-        raise NotImplementedError  # pragma: no cover - every node has its own
+        """Whether it is TRUE of one entry, FALSE or Undefined."""
 
     def sparse(self, sight: Sight) -> list[int] | None:
         """The few ids outside which the node is not TRUE; None when they are not few."""

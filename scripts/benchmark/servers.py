@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def _message_end(data: bytes, at: int) -> int | None:
     return start + size if start + size <= len(data) else None
 
 
-class Server:
+class Server(ABC):
     """One server process on a port of its own, with the files that it is filled from and into."""
 
     name = ""
@@ -201,17 +202,21 @@ class Server:
         self.deaths = 0
         self.peaks: dict[int, float] = {}  # MiB of each process seen, the one that was started first
 
+    @abstractmethod
     def available(self) -> bool:
-        raise NotImplementedError
+        """Whether it is installed."""
 
+    @abstractmethod
     def filled(self) -> bool:
-        raise NotImplementedError
+        """Whether an earlier run left it filled with these people."""
 
+    @abstractmethod
     def fill(self, people: Path) -> Filling:
-        raise NotImplementedError
+        """Load the people into an empty state; what that took."""
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """How it is started."""
 
     def environ(self) -> dict[str, str]:
         """Ours without any ANNUAIRE_ variable: the configuration file says everything."""
