@@ -17,6 +17,7 @@ from annuaire.index.entry import IndexEntry
 from annuaire.index.folder import IndexFolder, Manifest
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
+from annuaire.index.reader import Reader as Index
 from annuaire.index.reader import schema_digest
 from annuaire.index.writer import RecentWriter
 from annuaire.ldap import dn, schema
@@ -119,6 +120,18 @@ def refresh(source: StoreSource, folder: IndexFolder, progress: Progress = silen
                 folder.announce()
                 return reached
         _rebuild(source, folder, numbering, progress)
+
+
+def is_behind(source: StoreSource, folder: IndexFolder) -> bool:
+    """Whether the store has committed what the index does not contain. Unavailable: the store is away."""
+    with source.store().reading() as reader:
+        head = reader.head()
+    try:
+        snapshot = Index(folder, Numbering(source.schema())).snapshot()
+    except Unavailable:
+        return True
+    snapshot.end()
+    return snapshot.change != head
 
 
 def mend(source: StoreSource, folder: IndexFolder) -> bool:

@@ -63,6 +63,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
             shared,
             ready,
             [sys.executable, "-m", "annuaire.server.prepare", *chosen],
+            [sys.executable, "-m", "annuaire.server.prepare", "--follow", *chosen],
         )
         return supervisor.run()
 

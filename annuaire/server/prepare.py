@@ -1,42 +1,48 @@
-"""What `serve` does once beside its workers: the store made or migrated, the index brought up to it.
+"""What `serve` does beside its workers: the store made or migrated, the index brought up to it and kept so.
 
-A process of its own, so that the workers listen meanwhile (LDAP answers busy until there is an index) and its
-memory goes when it ends. `python -m annuaire.server.prepare [--config FILE]`, started by the supervisor. When done
-it starts itself again with `--mend`, for which nobody waits: reading the whole index file takes seconds.
+Processes of their own, so that the workers listen meanwhile (LDAP answers busy until there is an index) and their
+memory goes when they end. Started by the supervisor and by nobody else:
+
+    python -m annuaire.server.prepare [--config FILE]            once, before `serve` says that it is ready
+    python -m annuaire.server.prepare --follow [--config FILE]   as long as it serves
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 from annuaire import config as configuration
 from annuaire.errors import AnnuaireError
 from annuaire.server import logs
 
+# How often the store is asked for its head; a query of a microsecond.
+LOOK_SECONDS = 2.0
+# A writer that is alive refreshes the index behind its own commit: it is left the time to begin.
+PATIENCE_SECONDS = 8.0
+
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path)
-    parser.add_argument("--mend", action="store_true")
+    parser.add_argument("--follow", action="store_true")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.start()
     try:
         config = configuration.load(given.config)
-        if given.mend:
-            _mend(config)
-            return 0
-        _prepare(config)
+        if given.follow:
+            _follow(config)
+        else:
+            _prepare(config)
     except AnnuaireError as error:
         sys.stderr.write(f"annuaire : {error.public}\n")
         return error.exit_status
-    again = [sys.executable, "-m", __spec__.name, "--mend", *arguments]
-    subprocess.Popen(again, stdin=subprocess.DEVNULL)
     return 0
 
 
@@ -58,13 +64,35 @@ def _prepare(config: configuration.Config) -> None:
     refresh.refresh(source, IndexFolder(config.state / "index"))
 
 
-def _mend(config: configuration.Config) -> None:
+def _follow(config: configuration.Config) -> None:
+    """Read the index file once for damage; then look whether the store is ahead, until the supervisor is gone.
+
+    Whoever writes refreshes the index himself. What is left to do here is what an import that was killed behind its
+    commit did not, and what other machines wrote.
+    """
     from annuaire.actions import refresh
     from annuaire.index.folder import IndexFolder
 
+    parent = os.getppid()
     source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
-    if refresh.mend(source, IndexFolder(config.state / "index")):
-        logging.getLogger(__name__).warning("the index file was damaged and has been built again")
+    folder = IndexFolder(config.state / "index")
+    log = logging.getLogger(__name__)
+    told = ""
+    if refresh.mend(source, folder):
+        log.warning("the index file was damaged and has been built again")
+    behind = 0
+    while os.getppid() == parent:
+        try:
+            behind = behind + 1 if refresh.is_behind(source, folder) else 0
+            if behind * LOOK_SECONDS >= PATIENCE_SECONDS:
+                log.info("the index contains change %d now", refresh.refresh(source, folder))
+                behind = 0
+            told = ""
+        except AnnuaireError as error:  # the store is away, the index is held: searches go on
+            if told != error.reason:
+                told = error.reason
+                log.warning("the index cannot be brought up to the store: %s", told)
+        time.sleep(LOOK_SECONDS)
 
 
 if __name__ == "__main__":

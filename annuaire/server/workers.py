@@ -31,6 +31,8 @@ BACK_OFF_FIRST = 0.1
 BACK_OFF_MOST = 30.0
 # When the preparation found the store or the index held by somebody.
 PREPARE_AGAIN = 2.0
+# When the follower of the store has died; nobody waits for it.
+FOLLOW_AGAIN = 5.0
 # How long workers may say goodbye to their clients, and then to obey SIGTERM.
 GRACE = 5.0
 
@@ -60,6 +62,7 @@ class Supervisor:
         shared: int,
         when_ready: Callable[[], None] = lambda: None,
         prepare: Sequence[str] | None = None,
+        follow: Sequence[str] | None = None,
     ) -> None:
         self._command = command
         self._inherited = (*inherited, shared)
@@ -70,6 +73,9 @@ class Supervisor:
         self._prepared = prepare is None
         self._preparing: subprocess.Popen[bytes] | None = None
         self._prepare_at: float | None = None
+        self._follow_command = follow
+        self._following: subprocess.Popen[bytes] | None = None
+        self._follow_at = 0.0
         self._told_listening = False
         self._told_ready = False
         self._stopping = False
@@ -113,6 +119,8 @@ class Supervisor:
 
     def _turn(self, wake: socket.socket) -> None:
         moments = [slot.restart_at for slot in self._slots] + [self._prepare_at]
+        if self._told_ready and self._follow_command is not None and self._following is None:
+            moments.append(self._follow_at)
         waits = [moment - time.monotonic() for moment in moments if moment is not None]
         for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
             if key.data is None:
@@ -123,6 +131,7 @@ class Supervisor:
         self._reap_preparation()
         if self._prepare_at is not None and self._prepare_at <= time.monotonic() and not self._stopping:
             self._start_preparation()
+        self._keep_following()
         for slot in self._slots:
             if slot.process is not None and slot.process.poll() is not None:
                 self._died(slot, slot.process.returncode)
@@ -204,6 +213,17 @@ class Supervisor:
             self._status = status if status > 0 else 70
             self._stopping = True
 
+    def _keep_following(self) -> None:
+        """Once all is prepared, keep the process alive that keeps the index up to the store."""
+        if self._following is not None and self._following.poll() is not None:
+            log.error("the follower of the store ended with status %d", self._following.returncode)
+            self._following = None
+            self._follow_at = time.monotonic() + FOLLOW_AGAIN
+        wanted = self._told_ready and self._follow_command is not None and self._following is None
+        if wanted and self._follow_at <= time.monotonic() and not self._stopping:
+            assert self._follow_command is not None
+            self._following = subprocess.Popen(self._follow_command, stdin=subprocess.DEVNULL)
+
     def _forget_control(self, slot: _Slot) -> None:
         if slot.control is not None:
             self._selector.unregister(slot.control)
@@ -219,7 +239,7 @@ class Supervisor:
         log.warning("SIGHUP: reloading is not available yet, restart instead")
 
     def _processes(self) -> list[subprocess.Popen[bytes]]:
-        every = [slot.process for slot in self._slots] + [self._preparing]
+        every = [slot.process for slot in self._slots] + [self._preparing, self._following]
         return [process for process in every if process is not None]
 
     def _stop_all(self) -> None:
