@@ -19,8 +19,17 @@ class Verdict(NamedTuple):
 
 
 FINE = Verdict()
+# RFC 4519 §2.41 lets userPassword be in clear; a store that somebody may copy does not.
+_IN_CLEAR = Verdict(
+    (
+        19,
+        "userPassword: a password in clear is not kept, give its hash: {SSHA}, {SSHA512}, {PBKDF2-SHA256}, {SCRYPT}",
+    )
+)
 
 
 def judge(old: Attributes | None, new: Attributes) -> Verdict:
     """Judge a new entry (old is None) or a changed one. The rules of apicryptUtilisateur belong here."""
+    if any(not value.startswith(b"{") for value in new.get("userPassword", ())):
+        return _IN_CLEAR
     return FINE

@@ -154,7 +154,7 @@ def test_another_order_or_case_or_spacing_is_no_change(store):
 
 
 def test_a_changed_record_is_the_fewest_changes(store):
-    load(store, person("anne", UNDER, "mail: a@b.fr", "title: Dr", "userPassword: secret"))
+    load(store, person("anne", UNDER, "mail: a@b.fr", "title: Dr", "userPassword: {SSHA}secret"))
     before = found(store, f"uid=anne,{UNDER}")
     report = load(store, person("anne", UNDER, "mail: a@b.fr", "mail: e@f.fr"), actor="cn=other")
     assert totals(report) == (0, 1, 0, 0, 0)
@@ -176,13 +176,24 @@ def test_a_changed_record_is_the_fewest_changes(store):
 
 
 def test_passwords_are_kept_apart(store):
-    load(store, person("anne", UNDER, "userPassword: secret", "userPassword: {SSHA}abc"))
+    load(store, person("anne", UNDER, "userPassword: {SSHA}secret", "userPassword: {SSHA}abc"))
     row = found(store, f"uid=anne,{UNDER}")
     assert b"secret" not in row.attributes
-    assert ber.decode_attributes(row.passwords) == {"userPassword": [b"secret", b"{SSHA}abc"]}
-    report = load(store, person("anne", UNDER, "userPassword: other"))
+    assert ber.decode_attributes(row.passwords) == {"userPassword": [b"{SSHA}secret", b"{SSHA}abc"]}
+    report = load(store, person("anne", UNDER, "userPassword: {SSHA}other"))
     assert report.changed == 1
-    assert ber.decode_attributes(found(store, f"uid=anne,{UNDER}").passwords) == {"userPassword": [b"other"]}
+    assert ber.decode_attributes(found(store, f"uid=anne,{UNDER}").passwords) == {
+        "userPassword": [b"{SSHA}other"]
+    }
+
+
+def test_a_password_in_clear_is_refused_without_being_told(store):
+    report = load(store, person("anne", UNDER, "userPassword: tres-secret"))
+    [refusal] = report.refusals
+    assert refusal.code == 19
+    assert "in clear" in refusal.reason
+    assert "tres-secret" not in str(refusal.reason)
+    assert found(store, f"uid=anne,{UNDER}") is None
 
 
 def test_parents_may_come_after_children(store):

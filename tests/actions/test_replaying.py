@@ -29,7 +29,7 @@ objectClass: inetOrgPerson
 uid: anne
 cn: Anne MARTIN
 sn: MARTIN
-userPassword: secret
+userPassword: {{SSHA}}secret
 
 dn: uid=jean,{UNDER}
 objectClass: inetOrgPerson
@@ -268,9 +268,9 @@ def test_a_modification_that_changes_nothing_is_said_so(store):
 
 def test_passwords_are_modified_apart(store):
     name = "uid=anne,ou=nord,ou=lyon,UNDER"
-    load(store, f"dn: {name}\nchangetype: modify\nadd: userPassword\nuserPassword: second\n-\n")
+    load(store, f"dn: {name}\nchangetype: modify\nadd: userPassword\nuserPassword: {{SSHA}}second\n-\n")
     row = found(store, name)
-    assert ber.decode_attributes(row.passwords) == {"userPassword": [b"secret", b"second"]}
+    assert ber.decode_attributes(row.passwords) == {"userPassword": [b"{SSHA}secret", b"{SSHA}second"]}
     assert b"second" not in row.attributes
     load(store, f"dn: {name}\nchangetype: modify\ndelete: userPassword\n-\n")
     assert found(store, name).passwords is None
