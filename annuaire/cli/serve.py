@@ -63,7 +63,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
             shared,
             ready,
             [sys.executable, "-m", "annuaire.server.prepare", *chosen],
-            [sys.executable, "-m", "annuaire.server.prepare", "--follow", *chosen],
+            [sys.executable, "-m", "annuaire.server.prepare", "--follow", str(_own_pid()), *chosen],
         )
         return supervisor.run()
 

@@ -3,8 +3,8 @@
 Processes of their own, so that the workers listen meanwhile (LDAP answers busy until there is an index) and their
 memory goes when they end. Started by the supervisor and by nobody else:
 
-    python -m annuaire.server.prepare [--config FILE]            once, before `serve` says that it is ready
-    python -m annuaire.server.prepare --follow [--config FILE]   as long as it serves
+    python -m annuaire.server.prepare [--config FILE]                once, before `serve` says that it is ready
+    python -m annuaire.server.prepare --follow PID [--config FILE]   as long as that process, the supervisor, lives
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ PATIENCE_SECONDS = 8.0
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path)
-    parser.add_argument("--follow", action="store_true")
+    parser.add_argument("--follow", type=int, metavar="PID")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.start()
     try:
         config = configuration.load(given.config)
-        if given.follow:
-            _follow(config)
+        if given.follow is not None:
+            _follow(config, given.follow)
         else:
             _prepare(config)
     except AnnuaireError as error:
@@ -64,7 +64,7 @@ def _prepare(config: configuration.Config) -> None:
     refresh.refresh(source, IndexFolder(config.state / "index"))
 
 
-def _follow(config: configuration.Config) -> None:
+def _follow(config: configuration.Config, supervisor: int) -> None:
     """Read the index file once for damage; then look whether the store is ahead, until the supervisor is gone.
 
     Whoever writes refreshes the index himself. What is left to do here is what an import that was killed behind its
@@ -73,7 +73,6 @@ def _follow(config: configuration.Config) -> None:
     from annuaire.actions import refresh
     from annuaire.index.folder import IndexFolder
 
-    parent = os.getppid()
     source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
     folder = IndexFolder(config.state / "index")
     log = logging.getLogger(__name__)
@@ -81,7 +80,7 @@ def _follow(config: configuration.Config) -> None:
     if refresh.mend(source, folder):
         log.warning("the index file was damaged and has been built again")
     behind = 0
-    while os.getppid() == parent:
+    while os.getppid() == supervisor:
         try:
             behind = behind + 1 if refresh.is_behind(source, folder) else 0
             if behind * LOOK_SECONDS >= PATIENCE_SECONDS:

@@ -86,3 +86,14 @@ def test_what_a_killed_import_committed_is_found_without_a_restart(tmp_path):
         os.kill(follower, signal.SIGKILL)
         until(lambda: followers(server) not in ([], [follower]))
     until(lambda: not Path(f"/proc/{follower}").exists())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_the_follower_leaves_with_a_supervisor_that_is_killed_at_once(tmp_path):
+    state = tmp_path / "var"
+    serving.fill(state, PEOPLE)
+    server = serving.Server(state).start()
+    [follower] = until(lambda: followers(server))
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(10)
+    until(lambda: not Path(f"/proc/{follower}").exists())
