@@ -209,7 +209,11 @@ def _rebuild(
         path = folder.build(number) / "base"
         # The processes read later than `change`: what they saw too early is put right by catching up, because
         # applying a change again changes nothing.
-        entries = build.build(source, path, expected=expected, processes=PROCESSES, progress=progress)
+        try:
+            entries = build.build(source, path, expected=expected, processes=PROCESSES, progress=progress)
+        except Unavailable:
+            folder.remove_others(set())  # half a build helps nobody, least of all a full disk
+            raise
         size = (path / "data.mdb").stat().st_size
         manifest = Manifest(layout.FORMAT, schema_digest(numbering), change, entries, size)
         folder.write_manifest(number, manifest)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from annuaire.errors import Unavailable
 from annuaire.index import entry as entries
 from annuaire.index import environments, layout, pages
 from annuaire.index.chunk import Chunk, Record
@@ -88,6 +89,16 @@ def _prepare_partitions(
     return _Spilled(sort_keys, offsets, list(shapes))
 
 
+@contextmanager
+def _telling(results: Any) -> Iterator[None]:
+    """In a process of the build: what it cannot write is told to the parent, who knows what to do about it."""
+    try:
+        with environments.writable():
+            yield
+    except Unavailable as error:
+        results.put(error.reason)
+
+
 def _end_with_parent() -> None:
     """Nobody reads what a process prepares for a parent that was killed, and a full queue would hold it for ever."""
     parent = multiprocessing.parent_process()
@@ -103,7 +114,8 @@ def _end_with_parent() -> None:
 def _first_pass(source: Source, partitions: list[Any], spill: Path, results: Any) -> None:
     _end_with_parent()
     gc.disable()  # hundreds of thousands of live objects, no cycles: each collection would walk them all
-    results.put((str(spill), _prepare_partitions(source, partitions, spill, results.put)))
+    with _telling(results):
+        results.put((str(spill), _prepare_partitions(source, partitions, spill, results.put)))
 
 
 # ------------------------------------------------------------------ second pass
@@ -176,16 +188,18 @@ def _second_pass(
         with moved:
             moved.wait_for(lambda: turn.value == number)
 
-    for work in works:
-        passwords = _build_chunk(work, spills, folder, target, wait)
-        with moved:
-            turn.value += 1
-            moved.notify_all()
-        results.put((len(work.start), passwords))
-    spills.close()
-    if last is not None:  # the words, while the parent writes the pages
-        wait(last)
-        pages.write_words(target, last)
+    with _telling(results):
+        for work in works:
+            passwords = _build_chunk(work, spills, folder, target, wait)
+            with moved:
+                turn.value += 1
+                moved.notify_all()
+            results.put((len(work.start), passwords))
+        spills.close()
+        if last is not None:  # the words, while the parent writes the pages
+            wait(last)
+            pages.write_words(target, last)
+            results.put(None)
 
 
 # ------------------------------------------------------------------ the whole
@@ -218,7 +232,10 @@ def _collect(results: Any, processes: list[Any]) -> Any:
 
     while True:
         try:
-            return results.get(timeout=LOOK_SECONDS)
+            told = results.get(timeout=LOOK_SECONDS)
+            if isinstance(told, str):
+                raise Unavailable("the index cannot be written", told)
+            return told
         except queue.Empty:
             for process in processes:
                 if process.exitcode not in (None, 0):
@@ -238,7 +255,15 @@ def _give_back() -> None:
 
 
 def build(source: Source, folder: Path, *, expected: int, processes: int, progress: Progress) -> int:
-    """Build a base in `folder` (made, must be empty), synced; the number of its entries."""
+    """Build a base in `folder` (made, must be empty), synced; the number of its entries.
+
+    Unavailable: the disk is full, or the store is away.
+    """
+    with environments.writable():
+        return _build(source, folder, expected, processes, progress)
+
+
+def _build(source: Source, folder: Path, expected: int, processes: int, progress: Progress) -> int:
     target = environments.open_shared(folder)
     partitions = source.partitions()
     processes = min(processes, len(partitions)) if expected > ALONE_MAX else 0
@@ -328,7 +353,9 @@ def _build_elsewhere(
     with _running(context, _second_pass, arguments) as running:
         for _ in works:
             done.chunk(*_collect(results, running))
-        return pages.write_pages(target, folder, len(works))
+        bits = pages.write_pages(target, folder, len(works))
+        _collect(results, running)  # the words are written
+        return bits
 
 
 @contextmanager

@@ -16,8 +16,6 @@ _NONCE = 12
 PLACE_MAX = 200
 _PLAIN = struct.Struct(f"<16sIIH{PLACE_MAX}s16s")
 
-KEY_SIZE = 32
-
 
 class Place(NamedTuple):
     """Where the next page begins."""

@@ -26,6 +26,15 @@ def usable() -> Iterator[None]:
         raise Unavailable("the index is not ready", str(error)) from None
 
 
+@contextlib.contextmanager
+def writable() -> Iterator[None]:
+    """A full disk is trouble that passes: Unavailable, the index in use stays as it was."""
+    try:
+        yield
+    except (OSError, lmdb.Error) as error:
+        raise Unavailable("the index cannot be written", str(error)) from error
+
+
 class Opened:
     """An environment and its databases; it closes when nobody holds it any more."""
 

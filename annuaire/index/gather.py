@@ -4,7 +4,6 @@ Everything here is a generator that yields None when its slice of work is over, 
 reactor, and returns what it found. Ids go with the sight they belong to.
 """
 
-import heapq
 import time
 from collections.abc import Callable, Generator, Iterator
 from functools import reduce
@@ -27,7 +26,6 @@ SELECTIVE_MIN = 4
 VERIFIED_AT_ONCE = 64
 
 Universe = dict[int, BitMap]
-Slices = Generator[None, None, None]
 Hit = tuple[Sight, int]
 monotonic = time.monotonic
 
@@ -287,13 +285,6 @@ def everything(
                 yield None
                 clock.restart()
     return hits
-
-
-def smallest(keyed: list[tuple[object, Hit]], count: int | None) -> list[Hit]:
-    """The hits of the least keys, in order."""
-    if count is not None and count * 8 < len(keyed):
-        return [hit for _, hit in heapq.nsmallest(count, keyed, key=lambda pair: pair[0])]  # type: ignore[arg-type, return-value]
-    return [hit for _, hit in sorted(keyed, key=lambda pair: pair[0])]  # type: ignore[arg-type, return-value]
 
 
 # Stands for a hit when a slice of work is over.

@@ -48,7 +48,7 @@ class RecentWriter:
 
         All keys are forgotten before anything is taken: an entry may now be where another was.
         """
-        with self._environment.begin(write=True) as transaction:
+        with environments.writable(), self._environment.begin(write=True) as transaction:
             _Writing(self._base, self._numbering, transaction, self._databases).run(
                 gone, (prepare(entry, self._numbering) for entry in written), change
             )

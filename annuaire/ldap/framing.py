@@ -15,9 +15,6 @@ from annuaire.ldap import ber
 # (sockbuf_max_incoming, sockbuf_max_incoming_auth).
 MESSAGE_MAX = 4 * 1024 * 1024
 
-# The tag, the length octet and the four that may follow it.
-_HEADER_MAX = 2 + ber.LENGTH_OCTETS_MAX
-
 
 class FramingError(Malformed):
     """The connection's bytes are no LDAP any more; `frames` are the whole messages that came before."""

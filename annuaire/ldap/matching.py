@@ -107,7 +107,6 @@ def _unescaped(part: bytes) -> bytes:
 _S = syntaxes
 _F = normal_forms
 _LIST_SYNTAX = _S.POSTAL_ADDRESS
-_PARTS = _S.SUBSTRING_ASSERTION
 
 # OID, name, assertion syntax, normal form.
 _EQUALITY: tuple[tuple[str, str, str, Normalise], ...] = (

@@ -10,8 +10,9 @@ tables, and nothing of them outlives the import.
 import fcntl
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +277,9 @@ class Staging:
     def settle(self) -> None:
         """After a large commit, SQLite's log goes into its file now, with nobody waiting for it."""
         if self.store.embedded:
-            self._driver().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            # The commit is durable already: on a full disk the log simply stays until a later checkpoint.
+            with suppress(sqlite3.OperationalError):
+                self._driver().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _driver(self) -> Any:
         return self.connection.connection.dbapi_connection

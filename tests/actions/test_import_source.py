@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ from annuaire.actions import import_source, initialise, workers
 from annuaire.actions.import_source import Report, Scope
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.ldap import ber, dn, schema, tree
+from annuaire.store import staging
 from annuaire.store.engine import Store
 
 SUFFIX = "o=apicrypt,c=FR"
@@ -185,6 +187,26 @@ def test_passwords_are_kept_apart(store):
     assert ber.decode_attributes(found(store, f"uid=anne,{UNDER}").passwords) == {
         "userPassword": [b"{SSHA}other"]
     }
+
+
+def test_a_disk_that_fills_behind_the_commit_does_not_undo_the_report(store, monkeypatch):
+    driver = staging.Staging._driver
+
+    class Full:
+        def __init__(self, real):
+            self.real = real
+
+        def execute(self, statement, *parameters):
+            if "wal_checkpoint" in statement:
+                raise sqlite3.OperationalError("database or disk is full")
+            return self.real.execute(statement, *parameters)
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+    monkeypatch.setattr(staging.Staging, "_driver", lambda self: Full(driver(self)))
+    assert totals(load(store, person("anne", UNDER))) == (1, 0, 0, 0, 0)
+    assert found(store, f"uid=anne,{UNDER}")
 
 
 def test_a_password_in_clear_is_refused_without_being_told(store):

@@ -1,5 +1,6 @@
 """What happens to an index folder from outside: damage, another version, a reboot, kill -9, two at once."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from annuaire.actions.refresh import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
 from annuaire.index import folder as folders
-from annuaire.index import layout
+from annuaire.index import layout, pages
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader
@@ -365,3 +366,25 @@ def test_a_reader_that_looks_just_while_a_build_is_replaced_finds_the_new_one(
     current = IndexFolder.current
     monkeypatch.setattr(IndexFolder, "current", lambda self: next(seen, None) or current(self))
     assert count(folder) == 21
+
+
+def test_a_disk_that_fills_during_a_build_leaves_the_index_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = IndexFolder(tmp_path / "index")
+    source = StoreSource("", tmp_path / "var", SUFFIX)
+    (tmp_path / "var").mkdir(mode=0o700)
+    refresh.refresh(source, folder)
+    number = folder.current()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "write_pages", full)
+        with pytest.raises(Unavailable, match="cannot be written"):
+            refresh.rebuild(source, folder)
+    assert folder.current() == number
+    assert [path.name for path in folder.path.iterdir() if path.name.isdigit()] == [str(number)]
+    refresh.rebuild(source, folder)
+    assert folder.current() != number
