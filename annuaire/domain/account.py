@@ -1,0 +1,70 @@
+"""A subscription to APICRYPT, read from the attributes of its entry (DESIGN: apicryptUtilisateur)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from annuaire.domain import identifiers
+
+CLASS = b"apicryptutilisateur"
+ACTIVE, SUSPENDED, CLOSED = "actif", "suspendu", "resilie"
+STATES = (ACTIVE, SUSPENDED, CLOSED)
+# Before the identity of an entry, where a person has no national identification.
+UNIDENTIFIED = "a-"
+
+Attributes = Mapping[str, Sequence[bytes]]
+
+
+class Account(NamedTuple):
+    """What the rules ask of a subscription."""
+
+    native: str  # the address used inside the sphere
+    interop: str  # the address that was allocated, "" before the first activation
+    version: int  # 1 or 2
+    professions: tuple[str, ...]  # codes
+    state: str
+    interop_on: bool
+    liste_rouge: bool
+    key_end: str  # GeneralizedTime, "" for no end
+    national: str  # "" without one
+    postal_code: str
+
+    @property
+    def active(self) -> bool:
+        return self.state == ACTIVE
+
+
+def of(attributes: Attributes) -> Account | None:
+    """The account that an entry is, None for an entry of another kind. Descriptions are canonical ones."""
+    if not any(value.lower() == CLASS for value in attributes.get("objectClass", ())):
+        return None
+
+    def one(name: str) -> str:
+        values = attributes.get(name)
+        return values[0].decode("utf-8", "replace") if values else ""
+
+    version = one("apicryptVersion").strip()
+    return Account(
+        native=one("mail"),
+        interop=one("apicryptInteropMail"),
+        version=2 if version == "2" else 1,
+        professions=tuple([value.decode("utf-8", "replace") for value in attributes.get("profession", ())]),
+        state=one("apicryptEtat").strip().lower() or ACTIVE,
+        interop_on=one("apicryptInterop").upper() == "TRUE",
+        liste_rouge=one("listeRouge").upper() == "TRUE",
+        key_end=one("apicryptFinValidite"),
+        national=identifiers.national(one("TypeIdentifiantPP"), one("IdentifiantPP")),
+        postal_code=one("postalCode"),
+    )
+
+
+def holder(attributes: Attributes, uuid: bytes) -> str | None:
+    """Whom an entry describes: see `mailbox.holder`; None when it is no account.
+
+    Two sources are one person when they say the same national identification, and never otherwise.
+    """
+    account = of(attributes)
+    if account is None:
+        return None
+    return account.national or UNIDENTIFIED + uuid.hex()

@@ -1,0 +1,78 @@
+"""National identifiers of people and structures: their forms, and the check digits that some have.
+
+A wrong check digit is worth a warning and never a refusal: published samples have some (reference, RPPS).
+"""
+
+from __future__ import annotations
+
+import re
+
+ADELI, RPPS = "0", "8"  # TRE_G08
+# What the national file calls `Identification nationale PP`: the digit of the type, then the identifier.
+_LENGTHS = {RPPS: 12, ADELI: 10}
+_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z./_-]{0,63}")
+
+
+def national(kind: str, identifier: str, given: str = "") -> str:
+    """The national identification of a person, from its column when there is one, else of type and identifier.
+
+    An identifier that carries the digit of its type already is left as it is. "" when there is none.
+    """
+    if given:
+        return given
+    if not identifier or not kind:
+        return ""
+    if kind in _LENGTHS and len(identifier) == _LENGTHS[kind] and identifier.startswith(kind):
+        return identifier
+    return kind + identifier
+
+
+def is_well_formed(kind: str, national_id: str) -> bool:
+    """Whether it can be an identification of that type; lengths are known for RPPS and ADELI alone."""
+    if not _IDENTIFIER.fullmatch(national_id):
+        return False
+    expected = _LENGTHS.get(kind)
+    if expected is None:
+        return True
+    digits = kind == RPPS
+    return (
+        len(national_id) == expected
+        and national_id.startswith(kind)
+        and (not digits or national_id.isdigit())
+    )
+
+
+def has_right_check_digit(kind: str, national_id: str) -> bool:
+    """Luhn over the eleven digits of an RPPS, without the digit of its type; others have no usable one."""
+    return kind != RPPS or luhn(national_id[1:])
+
+
+def luhn(digits: str) -> bool:
+    """Whether a number ends with its Luhn digit (ISO/IEC 7812-1, annex B)."""
+    if not (digits.isascii() and digits.isdigit()):
+        return False
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if place % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
+
+
+FINESS, SIREN, SIRET = "FINESS", "SIREN", "SIRET"
+_STRUCTURE_KINDS = {"1": FINESS, "2": SIREN, "3": SIRET, "FINESS": FINESS, "SIREN": SIREN, "SIRET": SIRET}
+
+
+def structure(kind: str, identifier: str) -> tuple[str, str]:
+    """Type (in words where TRE_G07 is known) and identifier of a structure, without the prefix of its type.
+
+    Sources give the type as a code or in words, and may prefix the identifier: a leading 1 at length 10, a leading
+    3 at length 15 (domain reference §1; a 15 that begins with 4 is a practice and keeps it).
+    """
+    word = _STRUCTURE_KINDS.get(kind.upper(), kind)
+    if len(identifier) == 10 and identifier.startswith("1") and word in (FINESS, ""):
+        return word or FINESS, identifier[1:]
+    if len(identifier) == 15 and identifier.startswith("3") and word in (SIRET, ""):
+        return word or SIRET, identifier[1:]
+    return word, identifier
