@@ -29,6 +29,7 @@ class Record(NamedTuple):
     ancestors: tuple[bytes, ...]
     audiences: int
     passwords: bytes | None
+    facts: tuple[tuple[bytes, bytes], ...]
 
 
 class Chunk:
@@ -46,6 +47,7 @@ class Chunk:
         self._audiences: dict[int, list[int]] = {}
         self._digests: list[bytes] = []
         self.passwords: list[tuple[bytes, bytes]] = []
+        self._facts: list[tuple[bytes, bytes]] = []
 
     def add(self, record: Record) -> None:
         local = len(self.records)
@@ -67,6 +69,10 @@ class Chunk:
         self._digests.append(record.digests)
         if record.passwords is not None:
             self.passwords.append((record.digests[: layout.DIGEST_SIZE], record.passwords))
+        if record.facts:
+            self._facts += record.facts
+            names = b"\n".join([name for name, _ in record.facts])
+            self._facts.append((record.digests[: layout.DIGEST_SIZE], names))
 
     def digests(self) -> tuple[Any, Any]:
         """(rows of 12 octets, ids) of every equality value; they are let go here."""
@@ -120,6 +126,7 @@ class Chunk:
             unions = [(layout.ID.pack(first + i), text.encode()) for i, text in enumerate(self.unions)]
             transaction.cursor(opened["texts"]).putmulti(unions, append=True)
             transaction.cursor(opened["postings"]).putmulti(rows, append=True)
+            transaction.cursor(opened["facts"]).putmulti(sorted(self._facts))
 
 
 def _posting(ids: list[int]) -> bytes:

@@ -29,6 +29,7 @@ class IndexEntry(NamedTuple):
     uuid: bytes  # 16 octets
     audiences: int  # bits of `annuaire.domain.audience.Audience`
     passwords: bytes | None  # the values of userPassword as PartialAttributes, or none
+    facts: tuple[tuple[bytes, bytes], ...] = ()  # names and values, see facts.py; in no answer
 
 
 class Details(NamedTuple):

@@ -1,7 +1,8 @@
 """The folder of the index: which build is current, who may move it, and how readers learn that it moved.
 
     index/current       the number of the build in use, replaced by rename
-    index/beacon        16 octets that every reader maps: number of the build, number of the last move
+    index/beacon        24 octets that every reader maps: number of the build, number of the last move, and the change
+                        that the index must contain before strangers are answered
     index/lock          flock of whoever moves the index
     index/<n>/base/     LMDB, written once
     index/<n>/recent-<boot>/   LMDB, what was written since, in this boot of the machine: it is never synced
@@ -26,7 +27,7 @@ from pathlib import Path
 from annuaire.errors import Unavailable
 from annuaire.index import layout
 
-_BEACON = struct.Struct("<QQ")
+_BEACON = struct.Struct("<QQQ")
 LOCK_WAIT_SECONDS = 60.0
 LOCK_LOOK_SECONDS = 0.01
 READ_AT_ONCE = 4 << 20
@@ -132,19 +133,47 @@ class IndexFolder:
 
     def announce(self) -> None:
         """Tell every reader that the index moved."""
+        with self._shared() as shared:
+            _, move, hidden = _BEACON.unpack(shared[:])
+            shared[:] = _BEACON.pack(self.current() or 0, move + 1, hidden)
+
+    def hide_until(self, number: int) -> None:
+        """Note [Secrecy before availability]: a change that hides somebody is about to be committed.
+
+        Until the index contains it, public and mssante are told to come back. Called under the store's write lock,
+        before the commit; 0 takes it back, for a change that was not committed after all.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._shared() as shared:
+            build, move, _ = _BEACON.unpack(shared[:])
+            shared[:] = _BEACON.pack(build, move, number)
+
+    def hidden_until(self) -> int:
+        """The change that `hide_until` named last."""
+        with self._shared() as shared:
+            return int(_BEACON.unpack(shared[:])[2])
+
+    @contextlib.contextmanager
+    def _shared(self) -> Iterator[mmap.mmap]:
+        """The beacon, mapped for writing."""
         descriptor = os.open(self.path / "beacon", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < _BEACON.size:
                 os.ftruncate(descriptor, _BEACON.size)
             with mmap.mmap(descriptor, _BEACON.size) as shared:
-                _, move = _BEACON.unpack(shared[:])
-                shared[:] = _BEACON.pack(self.current() or 0, move + 1)
+                yield shared
         finally:
             os.close(descriptor)
 
+    @staticmethod
+    def hidden_in(beacon: bytes) -> int:
+        """The same of a beacon that was read."""
+        return int(_BEACON.unpack(beacon)[2])
+
     def beacon(self) -> mmap.mmap:
         """The beacon, mapped for reading."""
-        if not (self.path / "beacon").exists():
+        path = self.path / "beacon"
+        if not path.exists() or path.stat().st_size < _BEACON.size:
             self.announce()
         descriptor = os.open(self.path / "beacon", os.O_RDONLY)
         try:

@@ -10,6 +10,8 @@ A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) 
     equal      bucket -> page of rows: digest (12 octets), id (4 octets)
     wordgrams  three UTF-16 units -> roaring bitmap of the numbers of the words of a base that contain them
     passwords  digest of a DN key -> userPassword values (in no entry, posting or answer)
+    facts      name -> what a routing decision knows of an address or domain (facts.py); digest of a DN key -> the
+               names of the facts that its entry gives, one a line
     shapes     shape number -> the attribute descriptions of the entries of that shape
     meta       name -> value
 
@@ -20,7 +22,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 5
+FORMAT = 6
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -34,6 +36,7 @@ DATABASES = (
     "equal",
     "wordgrams",
     "passwords",
+    "facts",
     "shapes",
     "meta",
 )

@@ -34,6 +34,7 @@ class Part:
         self._many = databases["many"]
         self._equal = databases["equal"]
         self._passwords = databases["passwords"]
+        self._facts = databases["facts"]
         self._shapes = databases["shapes"]
         self._meta = databases["meta"]
         self._wordgrams = databases["wordgrams"]
@@ -99,6 +100,11 @@ class Part:
                     hot[i] = answer
             found.append(answer)
         return found
+
+    def fact(self, name: bytes) -> bytes | None:
+        """What this part says of a name; b"" when it says that there is nothing any more."""
+        value: bytes | None = self._get(name, None, self._facts)
+        return value
 
     def record(self, identifier: int) -> bytes:
         """Details and answer of an entry that exists."""

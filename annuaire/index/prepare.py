@@ -28,6 +28,7 @@ class Prepared(NamedTuple):
     ancestors: tuple[bytes, ...]  # digests of the DN keys above, nearest first
     audiences: int
     passwords: bytes | None
+    facts: tuple[tuple[bytes, bytes], ...]
 
 
 # Values remembered of each attribute: professions, towns and names come back thousands of times.
@@ -231,4 +232,5 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         _above(parent) if parent else (),
         entry.audiences,
         entry.passwords,
+        entry.facts,
     )

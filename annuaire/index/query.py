@@ -67,12 +67,21 @@ def _look_up(snapshot: Snapshot, key: bytes, audience: int) -> Target:
 
 
 def still_seen(now: Snapshot, hits: list[Hit], audience: int) -> list[Hit]:
-    """Those of the entries found at an earlier moment that the audience sees now, where they were."""
-    return [
-        (sight, identifier)
-        for sight, identifier in hits
-        if _look_up(now, entries.key_of(sight.part.details(identifier)), audience).hits
-    ]
+    """The entries found at an earlier moment as the audience sees them now; those that it sees no more are left out.
+
+    A name may be seen with another content: what it has of a person who hides is gone, the rest stays.
+    """
+    seen: list[Hit] = []
+    parts = {id(sight.part) for sight in now.sights}
+    for sight, identifier in hits:
+        found = _look_up(now, entries.key_of(sight.part.details(identifier)), audience).hits
+        if id(sight.part) in parts:
+            seen += found
+        else:  # of another build, whose numbers mean other entries: what has not changed is sent as it was
+            answer = sight.part.answer(identifier)
+            if any(other.part.answer(number) == answer for other, number in found):
+                seen.append((sight, identifier))
+    return seen
 
 
 def matched(snapshot: Snapshot, key: bytes, audience: int) -> Target | None:

@@ -26,6 +26,8 @@ class Snapshot:
     base: Sight
     recent: Sight | None
     change: int
+    # Strangers are answered from this change on: Note [Secrecy before availability].
+    hidden: int = 0
     known: dict[object, object] = field(default_factory=dict)
     hot: dict[int, bytes] = field(default_factory=dict)
     # The index of now, while an answer that began at this moment is still being sent.
@@ -34,6 +36,14 @@ class Snapshot:
     @property
     def sights(self) -> list[Sight]:
         return [self.base] if self.recent is None else [self.base, self.recent]
+
+    def fact(self, name: bytes) -> bytes | None:
+        """What the index knows of a name beside its entries (facts.py)."""
+        if self.recent is not None:
+            found = self.recent.part.fact(name)
+            if found is not None:
+                return found or None
+        return self.base.part.fact(name)
 
     def begin(self) -> None:
         """Before a slice of work."""
@@ -105,7 +115,7 @@ class Reader:
         together = [base] if recent is None else [base, recent]
         for sight in together:
             sight.together = together
-        self._snapshot = Snapshot(number, base, recent, change)
+        self._snapshot = Snapshot(number, base, recent, change, self._folder.hidden_in(seen))
         self._seen = seen  # only now: what could not be opened is looked at again
         return self._snapshot
 

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from annuaire.domain.audience import Audience
-from annuaire.errors import Malformed
+from annuaire.errors import Malformed, Unavailable
 from annuaire.index import entry as entries
 from annuaire.index import folding, gather, layout, plan, query
 from annuaire.index.answering import Answerer
@@ -39,6 +39,8 @@ from annuaire.ldap.selection import Selection
 
 # An answer longer than this is streamed as the client reads it.
 STREAMED_AT = 256 * 1024
+# From whom liste rouge hides: Note [Secrecy before availability] (folder.py).
+STRANGERS = Audience.PUBLIC | Audience.MSSANTE
 # Octets of one chunk of a stream, and entries encoded at once.
 CHUNK_OCTETS = 64 * 1024
 
@@ -71,7 +73,7 @@ class Directory:
 
     def search(self, message: Message, audience: Audience, now: float) -> Answer:
         """The answer to a SearchRequest; Unavailable when there is no index yet."""
-        snapshot = self._reader.snapshot()
+        snapshot = self._snapshot(audience)
         request = message.operation
         assert isinstance(request, SearchRequest)
         filter_ = request.filter
@@ -86,16 +88,30 @@ class Directory:
         try:
             for some in run:
                 if some is None:
-                    return self._stream(run, pieces, snapshot, deadline)
+                    return self._stream(run, pieces, snapshot, deadline, message.message_id, audience)
                 pieces += some
                 if len(pieces) > 3 * ENCODED_AT_ONCE and sum(map(len, pieces)) > STREAMED_AT:
-                    return self._stream(run, pieces, snapshot, deadline)
+                    return self._stream(run, pieces, snapshot, deadline, message.message_id, audience)
             return b"".join(pieces)
         finally:
             snapshot.end()
 
+    def _snapshot(self, audience: Audience) -> Snapshot:
+        """The index now. Unavailable for strangers while somebody who hides is still in it."""
+        snapshot = self._reader.snapshot()
+        if snapshot.hidden > snapshot.change and audience & STRANGERS:
+            snapshot.end()
+            raise Unavailable("the directory is being updated")
+        return snapshot
+
     def _stream(
-        self, run: Pieces, pieces: list[bytes], snapshot: Snapshot, deadline: Deadline
+        self,
+        run: Pieces,
+        pieces: list[bytes],
+        snapshot: Snapshot,
+        deadline: Deadline,
+        number: int,
+        audience: Audience,
     ) -> Iterator[bytes]:
         """The rest of an answer: b"" ends a slice of work that found nothing to send yet."""
         while True:
@@ -103,7 +119,12 @@ class Directory:
             yield b"".join(pieces)
             deadline.extend(time.monotonic() - stopped)
             pieces, size = [], 0
-            now = self._reader.snapshot()
+            try:
+                now = self._snapshot(audience)
+            except Unavailable as error:
+                run.close()
+                yield _done(number, ResultCode.busy, text=error.public)
+                return
             snapshot.later = None if now is snapshot else now
             snapshot.begin()
             try:
@@ -342,7 +363,7 @@ class Directory:
 
     def entry(self, key: bytes, audience: Audience) -> Found | None:
         """The entry with that `dn.key`; None when it is absent or hidden, which are the same."""
-        snapshot = self._reader.snapshot()
+        snapshot = self._snapshot(audience)
         try:
             target = query.resolve(snapshot, key, audience)
             return _found(target.hits[0]) if target.hits else None
@@ -351,7 +372,7 @@ class Directory:
 
     def matched(self, key: bytes, audience: Audience) -> str:
         """The DN of the nearest superior that the audience sees, or ""."""
-        snapshot = self._reader.snapshot()
+        snapshot = self._snapshot(audience)
         try:
             above = query.matched(snapshot, key, audience)
             return "" if above is None else _name(above.hits[0]).decode()

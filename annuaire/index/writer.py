@@ -50,7 +50,7 @@ class RecentWriter:
         """
         with environments.writable(), self._environment.begin(write=True) as transaction:
             _Writing(self._base, self._numbering, transaction, self._databases).run(
-                gone, (prepare(entry, self._numbering) for entry in written), change
+                gone, [prepare(entry, self._numbering) for entry in written], change
             )
 
 
@@ -70,11 +70,11 @@ class _Writing:
         self._sets: dict[tuple[str, bytes], BitMap] = {}
         self._rows: dict[bytes, bytearray] = {}
 
-    def run(self, gone: Iterable[bytes], written: Iterable[Prepared], change: int) -> None:
-        for key in gone:
+    def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
+        # One name may have several entries, each for its audiences: all go before any comes.
+        for key in {*gone, *[prepared.key for prepared in written]}:
             self._forget(key)
         for prepared in written:
-            self._forget(prepared.key)
             self._add(prepared)
         for (database, key), found in self._sets.items():
             self._put(database, key, postings.serialize(found))
@@ -91,6 +91,12 @@ class _Writing:
         self._gone_base.update(self._base.equal(digest) or ())
         self._gone_recent.update(self._listed(digest))
         self._transaction.delete(digest, db=self._databases["passwords"])
+        names = self._get("facts", digest)
+        if names is None:
+            names = self._base.fact(digest)
+        if names:
+            for name in (digest, *names.split(b"\n")):
+                self._put("facts", name, b"")  # what the base says of it counts no more
 
     def _listed(self, digest: bytes) -> list[int]:
         page = self._page(digest)
@@ -112,6 +118,10 @@ class _Writing:
             self._page(digest).extend(digest + identifier.to_bytes(4, "little"))
         if prepared.passwords is not None:
             self._put("passwords", prepared.digests[:size], prepared.passwords)
+        for name, fact in prepared.facts:
+            self._put("facts", name, fact)
+        if prepared.facts:
+            self._put("facts", prepared.digests[:size], b"\n".join([name for name, _ in prepared.facts]))
 
         def mark(kind: int, attribute: int, term: bytes) -> None:
             self._posting("postings", layout.posting_key(chunk, kind, attribute, term)).add(local)
