@@ -21,6 +21,7 @@ from typing import BinaryIO, NamedTuple, cast
 from annuaire.actions import entry_rules, preparing, rebasing, workers
 from annuaire.actions.preparing import Order, Preparation
 from annuaire.actions.replaying import Replay
+from annuaire.domain import account
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.importing import ldif
 from annuaire.ldap import dn, modification
@@ -236,11 +237,12 @@ class _Import:
                     continue
                 self.warnings += len(verdict.warnings)
                 structural = self.preparation.structural(merged)
+                person = account.holder(merged, entry.uuid)
                 attributes, passwords = preparing.encode(merged)
                 states.append(
                     State(
                         0, entry.id, row.line, 0, 0, 1, entry.dn, entry.key, entry.parent, entry.key,
-                        entry.uuid, attributes, passwords, structural,
+                        entry.uuid, attributes, passwords, structural, person,
                     )
                 )  # fmt: skip
             self.staged.change_all(states)

@@ -1,19 +1,24 @@
 """The entries that always exist: the suffix, and below it the subtrees that people write to.
 
-Made once, when a state is first opened; neither imports nor writes change or remove them.
+Made once, when a state is first opened; neither imports nor writes change or remove them. A state that was made
+before entries told whom they describe is completed here, once.
 """
 
 from __future__ import annotations
 
 import secrets
 
+from annuaire.domain import account
 from annuaire.errors import Misconfigured
 from annuaire.ldap import ber, dn
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.tree import MANAGED, Tree
-from annuaire.store.engine import Store
+from annuaire.store.engine import Store, Writer
 from annuaire.store.entries import NewEntry
+
+# The setting that says that every account's person is known.
+PERSONS = "persons"
 
 # What an entry is made of, by the attribute that names it.
 _CLASSES: dict[str, list[bytes]] = {
@@ -29,13 +34,39 @@ def initialise(store: Store, tree: Tree, schema: Schema, actor: str = "") -> boo
     """Make what is missing; whether something was."""
     entries = wanted(tree, schema)
     with store.reading() as reader:
-        if all(reader.entry(entry.key) is not None for entry in entries):
+        complete = reader.setting(PERSONS) is not None
+        if complete and all(reader.entry(entry.key) is not None for entry in entries):
             return False
     with store.writing(actor) as writer:
         missing = [entry for entry in entries if writer.entry(entry.key) is None]
         for entry in missing:
             writer.add(entry)
+        if writer.setting(PERSONS) is None:
+            identify(writer)
+            writer.set_setting(PERSONS, b"1")
     return bool(missing)
+
+
+def identify(writer: Writer) -> int:
+    """Tell of every account whom it describes; of how many that was not known.
+
+    One change says so: what is computed of persons must be computed anew.
+    """
+    found = after = 0
+    while rows := writer.entries(after):
+        persons = {}
+        for row in rows:
+            # Decoding half a million entries of which none is an account would take seconds.
+            if account.CLASS in row.attributes.lower():
+                person = account.holder(ber.decode_attributes(row.attributes), row.uuid)
+                if person != row.person:
+                    persons[row.id] = person
+        writer.identify(persons)
+        found += len(persons)
+        after = rows[-1].id
+    if found:
+        writer.record_everything()
+    return found
 
 
 def wanted(tree: Tree, schema: Schema) -> list[NewEntry]:

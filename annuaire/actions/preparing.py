@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from annuaire.actions import entry_rules
 from annuaire.actions.rebasing import Rebase
+from annuaire.domain import account
 from annuaire.errors import Malformed
 from annuaire.importing import ldif, ldif_record
 from annuaire.importing.records import Add, Change, Content, Unreadable
@@ -80,8 +81,8 @@ class Order(NamedTuple):
     under: Dn | None = None
 
 
-# line, kind, dn, key, parent, uuid, attributes, passwords, structural class
-Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str]
+# line, kind, dn, key, parent, uuid, attributes, passwords, structural class, person
+Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str, str | None]
 # line, dn, code, reason, the record's text
 Refusal = tuple[int, str, int, str, bytes]
 
@@ -160,10 +161,10 @@ class Preparation:
             kind = ADD
         name, key = self.name(record.dn)
         if self.rebase is not None and name == self.rebase.under:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, ""), set(), 0
+            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None), set(), 0
         place = self.place(key)
         if place is Place.FIXED:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, ""), set(), 0
+            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None), set(), 0
         attributes, passed_over = self.attributes(record.attributes)
         self.agree(name, attributes)
         verdict = entry_rules.judge(None, attributes)
@@ -173,7 +174,8 @@ class Preparation:
         uuid = self._prefix + record.line.to_bytes(_LINE_BYTES)
         parent = b"" if self.tree.is_root(key) else dn.parent_key(key)
         structural = self.structural(attributes)
-        row = (record.line, kind, dn.format(name), key, parent, uuid, encoded, passwords, structural)
+        person = account.holder(attributes, uuid)
+        row = (record.line, kind, dn.format(name), key, parent, uuid, encoded, passwords, structural, person)
         return row, passed_over, len(verdict.warnings)
 
     def name(self, text: str) -> tuple[Dn, bytes]:

@@ -11,6 +11,7 @@ from heapq import merge
 
 from annuaire.actions import entry_rules, preparing
 from annuaire.actions.preparing import Preparation, RefusedError
+from annuaire.domain import account
 from annuaire.errors import Malformed
 from annuaire.importing.records import Change, Delete, Modify, ModifyDn
 from annuaire.ldap import dn, modification
@@ -74,7 +75,7 @@ class Replay:
         self._staged.change(
             State(
                 0, None, row.line, 0, 0, 0, row.dn, row.key, row.parent, None,
-                row.uuid, row.attributes, row.passwords, row.structural,
+                row.uuid, row.attributes, row.passwords, row.structural, row.person,
             )
         )  # fmt: skip
         self.counts["added"] += 1
@@ -180,9 +181,12 @@ class Replay:
             raise RefusedError(*verdict.refusal)
         self.warnings += len(verdict.warnings)
         structural = self._preparation.structural(new)
+        person = account.holder(new, state.uuid)
         attributes, passwords = preparing.encode(new)
         self._staged.change(
-            state._replace(attributes=attributes, passwords=passwords, structural=structural, changed=1)
+            state._replace(
+                attributes=attributes, passwords=passwords, structural=structural, person=person, changed=1
+            )
         )
 
     def _holds(self, attributes: dict[str, list[bytes]], pair: tuple[str, str]) -> bool:
@@ -210,7 +214,7 @@ class Replay:
             return None
         return State(
             0, entry.id, None, 0, 0, 0, entry.dn, entry.key, entry.parent, entry.key,
-            entry.uuid, entry.attributes, entry.passwords, entry.structural,
+            entry.uuid, entry.attributes, entry.passwords, entry.structural, entry.person,
         )  # fmt: skip
 
     def _below(self, key: bytes) -> list[State]:

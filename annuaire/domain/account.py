@@ -67,4 +67,6 @@ def holder(attributes: Attributes, uuid: bytes) -> str | None:
     account = of(attributes)
     if account is None:
         return None
-    return account.national or UNIDENTIFIED + uuid.hex()
+    # What cannot be an identification of any type ties nobody to anybody.
+    identified = identifiers.is_well_formed("", account.national)
+    return account.national if identified else UNIDENTIFIED + uuid.hex()

@@ -87,8 +87,9 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
         return
     base = writer.head()
     staging.execute(
-        'INSERT INTO changes (number, at, kind, entry, uuid, key, "import")'
-        " SELECT :base + d.rank, :at, d.kind, t.entry, t.uuid, t.old_key, :import_id"
+        'INSERT INTO changes (number, at, kind, entry, uuid, key, "import", holder)'
+        " SELECT :base + d.rank, :at, d.kind, t.entry, t.uuid, t.old_key, :import_id,"
+        " (SELECT e.person FROM entries e WHERE e.id = t.entry)"
         " FROM {t}doing d CROSS JOIN {t}states t WHERE t.slot = d.slot ORDER BY d.rank",
         base=base,
         at=writer.at,
@@ -101,7 +102,7 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
         _update(staging, columns, "moved = 1")
     _update(
         staging,
-        "attributes = t.attributes, passwords = t.passwords, structural = t.structural,"
+        "attributes = t.attributes, passwords = t.passwords, structural = t.structural, person = t.person,"
         " modified_at = :at, modified_by = :actor, change = :base + d.rank",
         "(moved = 1 OR changed = 1)",
         base=base,
@@ -135,7 +136,7 @@ def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: s
     # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
     staging.execute(
         f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
-        " s.attributes, s.passwords, s.structural, :at, :actor, :at, :actor, :change + f.rank"
+        " s.attributes, s.passwords, s.structural, s.person, :at, :actor, :at, :actor, :change + f.rank"
         f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
         entry=last,
         change=writer.head(),

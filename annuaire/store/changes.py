@@ -1,4 +1,4 @@
-"""The numbered changes: what happened to which entry, written in its transaction, read by followers."""
+"""The numbered changes: what happened to which entry or holder, written in its transaction, read by followers."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,10 @@ from sqlalchemy import Connection, text
 
 
 class ChangeRow(NamedTuple):
-    """One committed change. `key` is where the entry lay before it; what it is now is read from the entry."""
+    """One committed change. `key` and `holder` are where the entry lay and whom it described before it.
+
+    What it is now is read from the entry. Of the kinds that are about no entry (tables.changes) only `holder` tells.
+    """
 
     number: int
     at: str
@@ -15,15 +18,16 @@ class ChangeRow(NamedTuple):
     uuid: bytes
     key: bytes
     imported: int | None
+    holder: str | None
 
 
-_COLUMNS = 'number, at, kind, entry, uuid, key, "import"'
+_COLUMNS = 'number, at, kind, entry, uuid, key, "import", holder'
 _SINCE = text(
     f"SELECT {_COLUMNS} FROM changes WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608
 )
 _HEAD = text("SELECT change FROM head")
 _RECORD = text(
-    f"INSERT INTO changes ({_COLUMNS}) VALUES (:number, :at, :kind, :entry, :uuid, :key, NULL)"  # noqa: S608
+    f"INSERT INTO changes ({_COLUMNS}) VALUES (:number, :at, :kind, :entry, :uuid, :key, NULL, :holder)"  # noqa: S608
 )
 
 
@@ -51,10 +55,26 @@ class ChangeWriter(ChangeReader):
     def head(self) -> int:
         return self._change
 
-    def _record(self, kind: str, entry: int, uuid: bytes, key: bytes) -> int:
+    def record_holder(self, holder: str) -> int:
+        """What sources say of somebody has changed."""
+        return self._record("holder", 0, b"", b"", holder)
+
+    def record_everything(self) -> int:
+        """More has changed than is worth naming, or than can be named: whoever follows begins anew."""
+        return self._record("everything", 0, b"", b"")
+
+    def _record(self, kind: str, entry: int, uuid: bytes, key: bytes, holder: str | None = None) -> int:
         self._change += 1
         self._connection.execute(
             _RECORD,
-            {"number": self._change, "at": self.at, "kind": kind, "entry": entry, "uuid": uuid, "key": key},
+            {
+                "number": self._change,
+                "at": self.at,
+                "kind": kind,
+                "entry": entry,
+                "uuid": uuid,
+                "key": key,
+                "holder": holder,
+            },
         )
         return self._change

@@ -3,7 +3,7 @@
 Knows nothing of LDAP: a key and the encoded attributes are bytes that callers made (ldap/dn.py, ldap/ber.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
@@ -22,6 +22,7 @@ class EntryRow(NamedTuple):
     attributes: bytes
     passwords: bytes | None
     structural: str
+    person: str | None  # whom an account describes (domain/account.py), None for every other entry
     created_at: str
     created_by: str
     modified_at: str
@@ -39,6 +40,7 @@ class NewEntry(NamedTuple):
     attributes: bytes
     passwords: bytes | None
     structural: str
+    person: str | None = None
 
 
 class Moved(NamedTuple):
@@ -80,12 +82,13 @@ _HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
 
 _ADD = text(
     f"INSERT INTO entries ({COLUMNS}) VALUES (:id, :key, :parent, :dn, :uuid, :attributes, :passwords,"  # noqa: S608
-    " :structural, :at, :actor, :at, :actor, :change)"
+    " :structural, :person, :at, :actor, :at, :actor, :change)"
 )
 _REPLACE = text(
     "UPDATE entries SET attributes = :attributes, passwords = :passwords, structural = :structural,"
-    " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+    " person = :person, modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
 )
+_IDENTIFY = text("UPDATE entries SET person = :person WHERE id = :id")
 _MOVE = text(
     "UPDATE entries SET key = :key, parent = :parent, dn = :dn,"
     " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
@@ -193,13 +196,16 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         )
         return EntryRow(entry, *new, self.at, self.actor, self.at, self.actor, change)
 
-    def replace(self, old: EntryRow, attributes: bytes, passwords: bytes | None, structural: str) -> EntryRow:
+    def replace(
+        self, old: EntryRow, attributes: bytes, passwords: bytes | None, structural: str, person: str | None
+    ) -> EntryRow:
         """Give an entry other attributes; who made it, when, and its entryUUID stay."""
-        change = self._record("modify", old.id, old.uuid, old.key)
+        change = self._record("modify", old.id, old.uuid, old.key, old.person)
         new = old._replace(
             attributes=attributes,
             passwords=passwords,
             structural=structural,
+            person=person,
             modified_at=self.at,
             modified_by=self.actor,
             change=change,
@@ -211,6 +217,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
                 "attributes": attributes,
                 "passwords": passwords,
                 "structural": structural,
+                "person": person,
                 "at": self.at,
                 "actor": self.actor,
                 "change": change,
@@ -218,8 +225,15 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         )
         return new
 
+    def identify(self, persons: Mapping[int, str | None]) -> None:
+        """Say whom entries describe, by id, where a program that did not know has written them. No change of theirs."""
+        if persons:
+            self._connection.execute(
+                _IDENTIFY, [{"id": entry, "person": person} for entry, person in persons.items()]
+            )
+
     def delete(self, old: EntryRow) -> int:
-        change = self._record("delete", old.id, old.uuid, old.key)
+        change = self._record("delete", old.id, old.uuid, old.key, old.person)
         self._connection.execute(_DELETE, {"id": old.id})
         return change
 
@@ -232,7 +246,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         for old, _ in pairs:
             self._connection.execute(_SET_ASIDE, {"id": old.id, "key": b"\x00%d" % old.id})
         for old, moved in pairs:
-            change = self._record("rename", old.id, old.uuid, old.key)
+            change = self._record("rename", old.id, old.uuid, old.key, old.person)
             self._connection.execute(
                 _MOVE, {**moved._asdict(), "at": self.at, "actor": self.actor, "change": change}
             )

@@ -16,7 +16,7 @@ TABLES = (
     (
         "CREATE {temporary} TABLE {s}staged (line {number} PRIMARY KEY, kind INTEGER NOT NULL, dn TEXT NOT NULL,"
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, uuid {bytes} NOT NULL, attributes {bytes} NOT NULL,"
-        " passwords {bytes}, structural TEXT NOT NULL)"
+        " passwords {bytes}, structural TEXT NOT NULL, person TEXT)"
     ),
     # One record that changes an entry, as its text.
     "CREATE {temporary} TABLE {s}steps (line {number} PRIMARY KEY, record {bytes} NOT NULL)",
@@ -35,7 +35,7 @@ TABLES = (
         "CREATE {temporary} TABLE {s}states (slot {number} PRIMARY KEY, entry {number}, line {number},"
         " gone INTEGER NOT NULL, moved INTEGER NOT NULL, changed INTEGER NOT NULL, dn TEXT NOT NULL,"
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, old_key {bytes}, uuid {bytes} NOT NULL,"
-        " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL)"
+        " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL, person TEXT)"
     ),
     # Names that entries of the file lie below and that nobody has.
     "CREATE {temporary} TABLE {s}missing (parent {bytes} PRIMARY KEY)",
@@ -52,8 +52,8 @@ INDEXES = (
     "CREATE INDEX {s}states_parent ON states (parent)",
     "CREATE INDEX {s}states_entry ON states (entry)",
 )
-STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural"
-STATE = "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural"
+STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person"
+STATE = "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural, person"
 
 
 class StagedRow(NamedTuple):
@@ -66,6 +66,7 @@ class StagedRow(NamedTuple):
     attributes: bytes
     passwords: bytes | None
     structural: str
+    person: str | None
 
 
 class State(NamedTuple):
@@ -85,6 +86,7 @@ class State(NamedTuple):
     attributes: bytes
     passwords: bytes | None
     structural: str
+    person: str | None
 
 
 class Refused(NamedTuple):

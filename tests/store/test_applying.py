@@ -46,7 +46,7 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
 
     monkeypatch.setattr(staging.Staging, "execute", explained)
     with staging.staging(store) as staged:
-        staged.stage([(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person")])
+        staged.stage([(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person", None)])
         staged.index()
         with staged.comparing() as reader:
             staged.match()
@@ -55,7 +55,7 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
                 staged.change(
                     State(
                         0, row.id, None, int(row.id < 4), int(row.id == 5), 1, row.dn, row.key + b"y", row.parent,
-                        row.key, row.uuid, b"changed", None, row.structural,
+                        row.key, row.uuid, b"changed", None, row.structural, row.person,
                     )
                 )  # fmt: skip
             applying.plan(staged, steps=False)

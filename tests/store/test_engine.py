@@ -78,7 +78,7 @@ def test_only_plain_values_leave_the_store(store):
 def test_every_write_takes_the_next_number(store):
     rows = fill(store, b"o=x", b"o=x\x00ou=a")
     with store.writing("cn=other", "20261105120001Z") as writer:
-        changed = writer.replace(rows[b"o=x\x00ou=a"], b"b", b"p", "organizationalUnit")
+        changed = writer.replace(rows[b"o=x\x00ou=a"], b"b", b"p", "organizationalUnit", "899900000011")
         writer.delete(changed)
     with store.reading() as reader:
         assert reader.head() == 4
@@ -94,12 +94,35 @@ def test_every_write_takes_the_next_number(store):
 def test_a_modification_keeps_uuid_and_creation(store):
     before = fill(store, b"o=x")[b"o=x"]
     with store.writing("cn=other", "20261106000000Z") as writer:
-        after = writer.replace(before, b"b", None, "organization")
+        after = writer.replace(before, b"b", None, "organization", None)
     with store.reading() as reader:
         assert reader.entry(b"o=x") == after
     assert (after.uuid, after.created_at, after.created_by) == (before.uuid, AT, "cn=admin")
     assert (after.modified_at, after.modified_by) == ("20261106000000Z", "cn=other")
     assert after.change == 2
+
+
+def test_a_change_says_whom_the_entry_described_before(store):
+    anne, jean = "899900000011", "a-00ff"
+    with store.writing() as writer:
+        row = writer.add(entry(b"o=x", person=anne))
+        assert row.person == anne
+        row = writer.replace(row, b"b", None, "person", jean)
+        assert writer.entry(b"o=x") == row
+        assert row.person == jean
+        writer.move([(row, Moved(row.id, b"o=y", b"", "o=y"))])
+        writer.delete(writer.entry(b"o=y"))
+        writer.record_holder(anne)
+        writer.record_everything()
+    with store.reading() as reader:
+        assert [(one.kind, one.holder, one.entry, one.key) for one in reader.changes_since(0, 9)] == [
+            ("add", None, row.id, b"o=x"),
+            ("modify", anne, row.id, b"o=x"),
+            ("rename", jean, row.id, b"o=x"),
+            ("delete", jean, row.id, b"o=y"),
+            ("holder", anne, 0, b""),
+            ("everything", None, 0, b""),
+        ]
 
 
 def test_an_id_is_never_given_again(store):
