@@ -53,7 +53,10 @@ INDEXES = (
     "CREATE INDEX {s}states_entry ON states (entry)",
 )
 STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person"
-STATE = "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural, person"
+STATE = (
+    "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural,"
+    " person"
+)
 
 
 class StagedRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""Whom an account describes follows its attributes through every kind of import, and every change tells the one before."""
+"""Whom an account describes follows its attributes, whatever changes them, and a change tells the one before."""
 
 import io
 import textwrap
@@ -119,4 +119,6 @@ def test_an_account_kept_as_somebody_elses_is_found(store):
     load(store, ACCOUNT + NATIONAL)
     with store.writing() as writer:
         writer.identify({found(store).id: "899900000029"})
-    assert list(verifying.verify(store, TREE, STANDARD)) == [f"{ANNE}: is kept as the account of somebody else"]
+    assert list(verifying.verify(store, TREE, STANDARD)) == [
+        f"{ANNE}: is kept as the account of somebody else"
+    ]
