@@ -79,7 +79,13 @@ def test_accounts_of_an_older_state_are_told_whom_they_describe_once(store):
             key = b"o=apicrypt\x00cn=%d" % number
             writer.add(
                 NewEntry(
-                    key, b"", "cn=x", bytes(15) + bytes([number]), ber.encode_attributes(attributes), None, "x"
+                    key,
+                    b"",
+                    "cn=x",
+                    bytes(15) + bytes([number]),
+                    ber.encode_attributes(attributes),
+                    None,
+                    "x",
                 )
             )
         head = writer.head()
