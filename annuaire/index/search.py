@@ -19,6 +19,7 @@ from annuaire.errors import Malformed, Unavailable
 from annuaire.index import entry as entries
 from annuaire.index import folding, gather, layout, plan, query
 from annuaire.index.answering import Answerer
+from annuaire.index.bind_names import BindNames
 from annuaire.index.compile import Compiler
 from annuaire.index.cookies import Place, Seal
 from annuaire.index.gather import Clock, Hit
@@ -68,6 +69,7 @@ class Directory:
         self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
         self._bases = query.Bases(self._schema, self._suffix)
         self._quick = QuickEquality(numbering, self._bases, self._answerer)
+        self._names = BindNames(numbering, settings.suffix, settings.accounts)
 
     # -------------------------------------------------------------- search
 
@@ -380,32 +382,12 @@ class Directory:
             snapshot.end()
 
     def account(self, name: str) -> Account | None:
-        """Whom a bind name stands for: a DN, or the address of an APICRYPT user."""
+        """Whom a bind name stands for (bind_names.py)."""
         snapshot = self._reader.snapshot()
         try:
-            digests = [layout.digest(layout.DN_KEY, self._bases.key(name.encode()))] if "=" in name else []
-            mail = self._schema.attribute("mail")
-            if not digests and mail is not None:
-                digests = [layout.digest(self._numbering.of(mail), folding.fold_case(name).encode())]
-            for digest in digests:
-                for sight in snapshot.sights:
-                    for identifier in sight.part.equal(digest) or ():
-                        if sight.sees(Audience.ADMIN, identifier):
-                            return self._account((sight, identifier))
-            return None
-        except Malformed:
-            return None
+            return self._names.account(snapshot, name)
         finally:
             snapshot.end()
-
-    def _account(self, hit: Hit) -> Account | None:
-        sight, identifier = hit
-        digest = layout.digest(layout.DN_KEY, entries.key_of(sight.part.details(identifier)))
-        raw = sight.part.passwords(digest)
-        if raw is None:
-            return None
-        hashes = [value for values in ber.decode_attributes(raw).values() for value in values]
-        return Account(_name(hit).decode(), self._settings.accounts, tuple(hashes))
 
 
 def _controls(sent: tuple[Control, ...]) -> tuple[PagedResults | None, tuple[SortKey, ...] | None, bool]:
