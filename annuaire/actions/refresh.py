@@ -5,11 +5,17 @@ store's head, and says in the index which change that is. A build, which takes l
 and takes the lock only to catch up and to switch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from annuaire.domain import visibility
+from annuaire.actions import rules, views
+from annuaire.actions.views import Views, ViewSettings
+from annuaire.domain import audience, visibility
+from annuaire.domain.activation import Rules
+from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
 from annuaire.index import build, environments, layout
 from annuaire.index.build import Progress
@@ -20,25 +26,33 @@ from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader as Index
 from annuaire.index.reader import schema_digest
 from annuaire.index.writer import RecentWriter
-from annuaire.ldap import dn, schema
+from annuaire.ldap import ber, dn, schema
 from annuaire.ldap.schema import Schema
 from annuaire.store import engine
+from annuaire.store.domains import DomainRow
 from annuaire.store.engine import Reader, Store
 from annuaire.store.entries import EntryRow
+from annuaire.store.records import MAILBOXES, RecordRow
 
 # Beyond so many entries written since the base, a new base is built aside: searches ask both parts.
 RECENT_MAX = 20_000
 # Changes read at once from the store.
 CHANGES_AT_ONCE = 5_000
-# Entries of one piece of a build's reading.
+# Entries, or people, of one piece of a build's reading.
 PARTITION = 4_000
 PROCESSES = 2
-
-SUBSCHEMA = b"cn=Subschema"
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """The progress of somebody who does not look."""
+
+
+class Piece(NamedTuple):
+    """One piece of a build's reading: entries by id, holders by name, or the liste blanche."""
+
+    kind: str  # entries, holders, liste-blanche
+    low: int | str
+    high: int | str | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,9 @@ class StoreSource:
     state: Path
     suffix: str
     schema_files: tuple[Path, ...] = ()
+    settings: ViewSettings = field(default_factory=ViewSettings)
+    trees: tuple[str, ...] = ()  # `[trees] suffixes`
+    readers: tuple[str, ...] = tuple(audience.NAMES)  # `[trees] readers`
     _kept: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, object]:
@@ -68,43 +85,144 @@ class StoreSource:
             found = self._kept["store"] = engine.open(self.url, self.state)
         return found
 
-    def partitions(self) -> list[tuple[int, int]]:
-        with self.store().reading() as reader:
-            return reader.id_ranges(max(1, reader.count() // PARTITION))
+    # -------------------------------------------------------------- what a build reads
 
-    def read(self, partition: tuple[int, int]) -> Iterator[IndexEntry]:
+    def partitions(self) -> list[Piece]:
         with self.store().reading() as reader:
-            for row in reader.range(*partition):
-                yield self.entry(row)
+            parts = reader.id_ranges(max(1, reader.count() // PARTITION))
+            pieces = [Piece("entries", low, high) for low, high in parts]
+            pieces += [Piece("holders", low, high) for low, high in reader.holder_ranges(PARTITION)]
+            return [*pieces, Piece("liste-blanche", 0, None)]
+
+    def read(self, piece: Piece) -> Iterator[IndexEntry]:
+        with self.store().reading() as reader:
+            if piece.kind == "entries":
+                assert isinstance(piece.low, int)
+                assert isinstance(piece.high, int)
+                for row in reader.range(piece.low, piece.high):
+                    yield from self.entries(row)
+            elif piece.kind == "holders":
+                assert isinstance(piece.low, str)
+                assert not isinstance(piece.high, int)
+                yield from self.people(reader, piece.low, piece.high)
+            else:
+                yield from self.listed(reader.domains(), reader.liste_blanche())
+
+    def people(self, reader: Reader, low: str, high: str | None) -> Iterator[IndexEntry]:
+        """What is computed of the holders of a range, of both directories."""
+        made, contested = self.views(reader), self._contested(reader)
+        for holder, stored, records in _together(
+            reader.accounts_between(low, high), reader.records_between(low, high)
+        ):
+            yield from made.of_holder(holder, stored, records, contested)
+
+    def entries(self, row: EntryRow) -> Iterator[IndexEntry]:
+        """A stored entry as the index takes it; with the suffix come the subtrees that are computed."""
+        yield self.entry(row)
+        if row.key == self._key(self.suffix):
+            made = Views(self.schema(), self.suffix, self.settings, self.rules(), None, datetime.now(UTC))
+            yield from made.containers(row.created_at)
 
     def entry(self, row: EntryRow) -> IndexEntry:
-        """A stored entry as the index takes it."""
-        apicrypt = self._key(f"ou=apicrypt,{self.suffix}")
-        below = row.key.startswith(apicrypt) and row.key[len(apicrypt) : len(apicrypt) + 1] in (b"", b"\0")
-        hexadecimal = row.uuid.hex()
+        """A stored entry by itself."""
         operational = {
             "structuralObjectClass": [row.structural.encode()],
-            "entryUUID": [
-                f"{hexadecimal[:8]}-{hexadecimal[8:12]}-{hexadecimal[12:16]}-{hexadecimal[16:20]}-"
-                f"{hexadecimal[20:]}".encode()
-            ],
+            "entryUUID": [views.uuid_text(row.uuid)],
             "createTimestamp": [row.created_at.encode()],
             "creatorsName": [row.created_by.encode()],
             "modifyTimestamp": [row.modified_at.encode()],
             "modifiersName": [row.modified_by.encode()],
             "entryDN": [row.dn.encode()],
-            "subschemaSubentry": [SUBSCHEMA],
+            "subschemaSubentry": [views.SUBSCHEMA],
         }
-        audiences = visibility.of_stored(below, row.key == self._key(self.suffix))
+        seers = visibility.of_stored(row.key == self._key(self.suffix), self._readers(row.key))
+        facts = () if row.person is None else views.facts_of(row, ber.decode_attributes(row.attributes))
         return IndexEntry(
-            row.dn, row.key, row.attributes, operational, row.uuid, int(audiences), row.passwords
+            row.dn, row.key, row.attributes, operational, row.uuid, int(seers), row.passwords, facts
         )
+
+    def listed(self, rows: Iterable[DomainRow], loaded: dict[str, object] | None) -> Iterator[IndexEntry]:
+        """The liste blanche, as routing asks for it."""
+        if loaded is None:
+            return
+        yield views.of_liste_blanche(str(loaded.get("loaded_at", "")), self.schema())
+        domain: list[DomainRow] = []
+        for row in rows:
+            if domain and domain[0].domain != row.domain:
+                yield views.of_domain(domain[0].domain, domain, self.schema())
+                domain = []
+            domain.append(row)
+        if domain:
+            yield views.of_domain(domain[0].domain, domain, self.schema())
+
+    # -------------------------------------------------------------- what the rules need
+
+    def digest(self) -> str:
+        """What views depend on beside the store: an index made under other settings is built anew."""
+        chosen = repr((self.suffix, self.settings, self.trees, self.readers, rules.digest()))
+        return layout.digest(0, chosen.encode()).hex()
+
+    def rules(self) -> Rules:
+        return rules.shipped(self.settings.profile)
+
+    def views(self, reader: Reader) -> Views:
+        """The views under the liste blanche of now."""
+        loaded = reader.liste_blanche()
+        known = self._kept.get("views")
+        if isinstance(known, tuple) and known[0] == loaded and isinstance(known[1], Views):
+            return known[1]
+        listed = None if loaded is None else frozenset([row.domain for row in reader.domains()])
+        made = Views(self.schema(), self.suffix, self.settings, self.rules(), listed, datetime.now(UTC))
+        self._kept["views"] = (loaded, made)
+        return made
+
+    def _contested(self, reader: Reader) -> frozenset[str]:
+        """Addresses that two people claim, read once for each state of the store."""
+        head = reader.head()
+        known = self._kept.get("contested")
+        if isinstance(known, tuple) and known[0] == head:
+            return known[1]  # type: ignore[no-any-return]
+        found = reader.contested()
+        self._kept["contested"] = (head, found)
+        return found
+
+    def _readers(self, key: bytes) -> Audience | None:
+        """Who reads the further tree that a name lies in; None when it lies in none."""
+        for tree in self.trees:
+            if dn.is_within(key, self._key(tree)):
+                seers = Audience(0)
+                for name in self.readers:
+                    seers |= audience.NAMES[name]
+                return seers
+        return None
 
     def _key(self, text: str) -> bytes:
         found = self._kept.get(text)
         if not isinstance(found, bytes):
             found = self._kept[text] = dn.key(dn.parse(text), self.schema())
         return found
+
+
+def _together(
+    stored: Iterator[EntryRow], records: Iterator[RecordRow]
+) -> Iterator[tuple[str, list[EntryRow], list[RecordRow]]]:
+    """Accounts and records of each holder, both given in the order of holders."""
+    account, record = next(stored, None), next(records, None)
+    while account is not None or record is not None:
+        if account is None or account.person is None:
+            assert record is not None
+            holder = record.holder
+        else:
+            holder = account.person if record is None else min(account.person, record.holder)
+        accounts: list[EntryRow] = []
+        while account is not None and account.person == holder:
+            accounts.append(account)
+            account = next(stored, None)
+        found: list[RecordRow] = []
+        while record is not None and record.holder == holder:
+            found.append(record)
+            record = next(records, None)
+        yield holder, accounts, found
 
 
 def refresh(source: StoreSource, folder: IndexFolder, progress: Progress = silent) -> int:
@@ -134,6 +252,19 @@ def is_behind(source: StoreSource, folder: IndexFolder) -> bool:
     return snapshot.change != head
 
 
+def release(source: StoreSource, folder: IndexFolder) -> None:
+    """Answer strangers again when a change that hides somebody was announced and its writer died before its commit.
+
+    Note [Secrecy before availability]. Under the write lock no writer of this machine is on its way.
+    """
+    with source.store().reading() as reader:
+        if folder.hidden_until() <= reader.head():
+            return
+    with source.store().write_lock(), source.store().reading() as reader:
+        if folder.hidden_until() > reader.head():
+            folder.hide_until(0)
+
+
 def mend(source: StoreSource, folder: IndexFolder) -> bool:
     """Read the whole base in use; build another one when its octets are not those that were written."""
     number = folder.current()
@@ -148,16 +279,20 @@ def rebuild(source: StoreSource, folder: IndexFolder, progress: Progress = silen
     return _rebuild(source, folder, Numbering(source.schema()), progress, again=True)
 
 
-def _usable(folder: IndexFolder, number: int | None, numbering: Numbering) -> Manifest | None:
+def _usable(
+    source: StoreSource, folder: IndexFolder, number: int | None, numbering: Numbering
+) -> Manifest | None:
     manifest = None if number is None else folder.manifest(number)
-    return manifest if manifest is not None and manifest.schema == schema_digest(numbering) else None
+    if manifest is None or manifest.schema != schema_digest(numbering) or manifest.views != source.digest():
+        return None
+    return manifest
 
 
 def _catch_up(
     source: StoreSource, folder: IndexFolder, number: int | None, numbering: Numbering
 ) -> int | None:
     """Apply to a build what was committed since; None when a new base is the better way. Holds the lock."""
-    manifest = _usable(folder, number, numbering)
+    manifest = _usable(source, folder, number, numbering)
     if manifest is None or number is None:
         return None
     with source.store().reading() as reader:
@@ -175,36 +310,92 @@ def _catch_up(
         at = manifest.change if at is None else at
         if head < at or head - at + writer.count() > RECENT_MAX:
             return None
-        if at < head:
-            _apply(source, reader, writer, at, head)
+        if at < head and not _apply(source, reader, writer, at, head):
+            return None
     return head
 
 
-def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, head: int) -> None:
-    """All in one transaction: rows are read as they are now, so an entry may already lie where another one was."""
-    gone: set[bytes] = set()
-    touched: dict[int, None] = {}
+def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, head: int) -> bool:
+    """All in one transaction: rows are read as they are now, so an entry may already lie where another one was.
+
+    False: so much changed that a new base is the better way.
+    """
+    touched = _Touched()
     while at < head:
         changes = reader.changes_since(at, CHANGES_AT_ONCE)
-        gone.update(change.key for change in changes)
-        touched.update(dict.fromkeys(change.entry for change in changes))
+        for change in changes:
+            if change.kind == "everything":
+                return False
+            if change.kind == "domain":
+                assert change.holder is not None
+                touched.domains[change.holder] = None
+                if len(touched.holders) > RECENT_MAX:
+                    return False
+                touched.holders.update(dict.fromkeys(reader.holders_of_domain(change.holder)))
+                continue
+            if change.holder is not None:
+                touched.holders[change.holder] = None
+            if change.entry:
+                touched.entries[change.entry] = None
+                touched.gone.add(change.key)
+                touched.uuids.add(change.uuid)
         at = changes[-1].number
-    rows = map(reader.entry_by_id, touched)
-    writer.apply(gone, (source.entry(row) for row in rows if row is not None), head)
+    rows = [row for row in map(reader.entry_by_id, touched.entries) if row is not None]
+    touched.holders.update(dict.fromkeys([row.person for row in rows if row.person is not None]))
+    if len(touched.holders) + len(rows) > RECENT_MAX:
+        return False
+    made = source.views(reader)
+    naming = source.schema()
+    gone = touched.gone
+    gone.update([views.routing_keys(uuid, source.suffix, naming) for uuid in touched.uuids])
+    for holder in touched.holders:
+        gone.update(made.keys(holder))
+        for row in reader.accounts_of(holder):  # what routing knows of them goes by another name
+            gone.add(views.routing_keys(row.uuid, source.suffix, naming))
+    gone.update([views.domain_name(domain, naming)[1] for domain in touched.domains])
+    writer.apply(gone, _written(source, reader, made, rows, touched), head)
+    return True
+
+
+class _Touched:
+    """What changed since the index was last brought up."""
+
+    def __init__(self) -> None:
+        self.gone: set[bytes] = set()
+        self.uuids: set[bytes] = set()
+        self.entries: dict[int, None] = {}
+        self.holders: dict[str, None] = {}
+        self.domains: dict[str, None] = {}
+
+
+def _written(
+    source: StoreSource, reader: Reader, made: Views, rows: list[EntryRow], touched: _Touched
+) -> Iterator[IndexEntry]:
+    for row in rows:
+        yield from source.entries(row)
+    for holder in touched.holders:
+        records = reader.records_of(holder)
+        addresses = {record.address for record in records if record.source == MAILBOXES}
+        contested = reader.contested_among(addresses) if addresses else frozenset()
+        yield from made.of_holder(holder, reader.accounts_of(holder), records, contested)
+    if touched.domains:
+        found = [row for domain in touched.domains for row in reader.domain(domain)]
+        yield from source.listed(found, reader.liste_blanche())
 
 
 def _rebuild(
     source: StoreSource, folder: IndexFolder, numbering: Numbering, progress: Progress, again: bool = False
 ) -> int:
     with folder.locked("build.lock"):
-        if not again and _usable(folder, folder.current(), numbering) is not None:
+        if not again and _usable(source, folder, folder.current(), numbering) is not None:
             with folder.locked():  # another process built it while we waited
                 reached = _catch_up(source, folder, folder.current(), numbering)
             if reached is not None:
                 return reached
         folder.remove_others(set())
         with source.store().reading() as reader:
-            change, expected = reader.head(), reader.count()
+            change = reader.head()
+            expected = reader.count() + reader.count_records(MAILBOXES)
         number = folder.free_number()
         path = folder.build(number) / "base"
         # The processes read later than `change`: what they saw too early is put right by catching up, because
@@ -215,7 +406,7 @@ def _rebuild(
             folder.remove_others(set())  # half a build helps nobody, least of all a full disk
             raise
         size = (path / "data.mdb").stat().st_size
-        manifest = Manifest(layout.FORMAT, schema_digest(numbering), change, entries, size)
+        manifest = Manifest(layout.FORMAT, schema_digest(numbering), source.digest(), change, entries, size)
         folder.write_manifest(number, manifest)
         with folder.locked():
             reached = _catch_up(source, folder, number, numbering)

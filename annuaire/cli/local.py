@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annuaire.actions.refresh import StoreSource
     from annuaire.config import Config
     from annuaire.domain.audience import Audience
+    from annuaire.index.facts import FactsReader
     from annuaire.index.folder import IndexFolder
     from annuaire.ldap.filters import Filter
     from annuaire.ldap.messages import Message
@@ -44,8 +45,24 @@ def schema(config: Config) -> Schema:
 def source(config: Config) -> StoreSource:
     """The store as builds of the index read it."""
     from annuaire.actions.refresh import StoreSource
+    from annuaire.actions.views import ViewSettings
 
-    return StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
+    return StoreSource(
+        config.store.url,
+        config.state,
+        config.suffix,
+        config.schema.files,
+        ViewSettings(
+            config.domains.native,
+            config.domains.interop,
+            config.domains.dgs,
+            config.routing.professions,
+            config.view.cn_detail,
+            config.audience.dgs_sees_liste_rouge,
+        ),
+        config.trees.suffixes,
+        config.trees.readers,
+    )
 
 
 def folder(config: Config) -> IndexFolder:
@@ -71,6 +88,15 @@ def store(config: Config) -> Iterator[Store]:
             opened.close()
     except Unavailable as error:
         raise Unavailable("la base n'est pas disponible", error.reason) from error
+
+
+def facts(config: Config) -> FactsReader:
+    """What routing decisions ask, from the index of this machine."""
+    from annuaire.index.facts import FactsReader
+    from annuaire.index.prepare import Numbering
+    from annuaire.index.reader import Reader
+
+    return FactsReader(Reader(folder(config), Numbering(schema(config))))
 
 
 class Index:

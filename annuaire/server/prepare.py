@@ -49,11 +49,12 @@ def main(arguments: list[str]) -> int:
 def _prepare(config: configuration.Config) -> None:
     # Imported late: a wrong configuration is told before SQLAlchemy and numpy are loaded.
     from annuaire.actions import initialise, refresh
+    from annuaire.cli import local
     from annuaire.index.folder import IndexFolder
     from annuaire.ldap import tree
     from annuaire.store import engine
 
-    source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
+    source = local.source(config)
     schema = source.schema()
     store = engine.open(config.store.url, config.state)
     try:
@@ -71,9 +72,10 @@ def _follow(config: configuration.Config, supervisor: int) -> None:
     commit did not, and what other machines wrote.
     """
     from annuaire.actions import refresh
+    from annuaire.cli import local
     from annuaire.index.folder import IndexFolder
 
-    source = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
+    source = local.source(config)
     folder = IndexFolder(config.state / "index")
     log = logging.getLogger(__name__)
     told = ""
@@ -86,6 +88,7 @@ def _follow(config: configuration.Config, supervisor: int) -> None:
             if behind * LOOK_SECONDS >= PATIENCE_SECONDS:
                 log.info("the index contains change %d now", refresh.refresh(source, folder))
                 behind = 0
+            refresh.release(source, folder)
             told = ""
         except AnnuaireError as error:  # the store is away, the index is held: searches go on
             if told != error.reason:
