@@ -10,7 +10,8 @@ import re
 ADELI, RPPS = "0", "8"  # TRE_G08
 # What the national file calls `Identification nationale PP`: the digit of the type, then the identifier.
 _LENGTHS = {RPPS: 12, ADELI: 10}
-_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z./_-]{0,63}")
+# The digit first: so no identification equals the key of an account without one, and none holds an @.
+_IDENTIFIER = re.compile(r"[0-9][0-9A-Za-z./_-]{0,63}")
 
 
 def national(kind: str, identifier: str, given: str = "") -> str:
@@ -27,9 +28,14 @@ def national(kind: str, identifier: str, given: str = "") -> str:
     return kind + identifier
 
 
+def can_identify(national_id: str) -> bool:
+    """Whether records may be tied to one person by it, whatever its type is."""
+    return _IDENTIFIER.fullmatch(national_id) is not None
+
+
 def is_well_formed(kind: str, national_id: str) -> bool:
     """Whether it can be an identification of that type; lengths are known for RPPS and ADELI alone."""
-    if not _IDENTIFIER.fullmatch(national_id):
+    if not can_identify(national_id):
         return False
     expected = _LENGTHS.get(kind)
     if expected is None:
@@ -52,12 +58,15 @@ def luhn(digits: str) -> bool:
     if not (digits.isascii() and digits.isdigit()):
         return False
     total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if place % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
+    for end in range(len(digits), 0, -4):
+        total += _LUHN[int(digits[max(0, end - 4) : end])]
     return total % 10 == 0
+
+
+# The Luhn sums of all pairs of digits, the left one doubled, and of all groups of four: a national list has half a
+# million numbers to be looked at.
+_PAIRS = [units + (tens * 2 - 9 if tens > 4 else tens * 2) for tens in range(10) for units in range(10)]
+_LUHN = bytes([left + right for left in _PAIRS for right in _PAIRS])
 
 
 FINESS, SIREN, SIRET = "FINESS", "SIREN", "SIRET"

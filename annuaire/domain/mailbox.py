@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from annuaire.domain import identifiers
+
 SEPARATOR = "|"
 PERSONAL = "PER"
 STRUCTURAL = ("ORG", "APP", "CAB")
@@ -91,8 +93,9 @@ def format(row: Mailbox | Activity) -> str:  # noqa: A001 the counterpart of par
 def holder(row: Mailbox) -> str:
     """Whom a row describes: a person by national identification, anything else by its address in lower case.
 
-    An identification holds no @, so the two are told apart.
+    What cannot be an identification ties nothing to anybody: a text with an @ there would join a person's rows to
+    those of the structure that has this address.
     """
-    if row.type_bal == PERSONAL and row.national_pp:
+    if row.type_bal == PERSONAL and identifiers.can_identify(row.national_pp):
         return row.national_pp
     return row.address.lower()
