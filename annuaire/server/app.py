@@ -27,7 +27,8 @@ from annuaire.ldap.identity import Administrator
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
-from annuaire.server import ldap, state, tls
+from annuaire.server import connections, ldap, state, tls
+from annuaire.server.connections import Bounds
 from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
 from annuaire.server.observe import OperationLog
@@ -70,7 +71,9 @@ class Application:
         """Begin to accept."""
         self.threads.start()
         for one, factory in self._listeners:
-            self._ports.append(ldap.adopt(self._reactor, one.descriptor, one.family, factory, self._loads))
+            self._ports.append(
+                connections.adopt(self._reactor, one.descriptor, one.family, factory, self._loads)
+            )
 
     async def stop(self) -> None:
         """Accept no more, tell every client, and give them a moment to read it."""
@@ -91,9 +94,7 @@ class Application:
             self._service(place),
             self.threads,
             self._reactor,
-            limits.connections,
-            limits.connections_per_client,
-            limits.idle,
+            Bounds(limits.connections, limits.connections_per_client, limits.idle),
             self._loads,
         )
         self._factories.append(factory)
