@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+# Beyond so many holders or domains that one writer touches, they are not named: building the index anew is quicker.
+MANY = 20_000
+
 
 class ChangeRow(NamedTuple):
     """One committed change. `key` and `holder` are where the entry lay and whom it described before it.
@@ -58,6 +61,10 @@ class ChangeWriter(ChangeReader):
     def record_holder(self, holder: str) -> int:
         """What sources say of somebody has changed."""
         return self._record("holder", 0, b"", b"", holder)
+
+    def record_domain(self, domain: str) -> int:
+        """What the liste blanche says of a domain has changed."""
+        return self._record("domain", 0, b"", b"", domain)
 
     def record_everything(self) -> int:
         """More has changed than is worth naming, or than can be named: whoever follows begins anew."""

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 
 from annuaire.errors import Misconfigured, Unavailable
-from annuaire.store import changes, entries, imports, tables
+from annuaire.store import changes, choices, domains, entries, imports, ledger, records, tables
 
 FILE_NAME = "annuaire.db"
 LOCK_NAME = "write.lock"
@@ -64,7 +64,15 @@ _SERVER_SIZE = text(
 _SAVE_HEAD = text("UPDATE head SET change = :change, entry = :entry WHERE id = 1")
 
 
-class Reader(entries.EntryReader, changes.ChangeReader, imports.ImportReader):
+class Reader(
+    entries.EntryReader,
+    changes.ChangeReader,
+    records.RecordReader,
+    choices.ChoiceReader,
+    ledger.LedgerReader,
+    domains.DomainReader,
+    imports.ImportReader,
+):
     """One snapshot of the store; everything read in it belongs together."""
 
     def __init__(self, connection: Connection) -> None:
@@ -75,7 +83,14 @@ class Reader(entries.EntryReader, changes.ChangeReader, imports.ImportReader):
         return [str(row[0]) for row in rows if row[0] != "ok"]
 
 
-class Writer(entries.EntryWriter, imports.ImportWriter, Reader):
+class Writer(
+    entries.EntryWriter,
+    choices.ChoiceWriter,
+    ledger.LedgerWriter,
+    domains.DomainWriter,
+    imports.ImportWriter,
+    Reader,
+):
     """One writing transaction, alone of its kind. All its changes have one moment and one actor."""
 
     def __init__(self, connection: Connection, actor: str, at: str) -> None:

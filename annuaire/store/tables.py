@@ -92,8 +92,9 @@ changes = Table(
 records = Table(
     "records",
     metadata,
-    Column("source", Integer, primary_key=True, autoincrement=False),
+    # The holder first: what all sources say of one lies together, and so does what is said of those that follow.
     Column("holder", Ordered, primary_key=True),  # mailbox.holder: a national identification, or an address
+    Column("source", Integer, primary_key=True, autoincrement=False),
     Column(
         "key", Ordered, primary_key=True
     ),  # tells apart the records of one holder; begins with the address
@@ -102,8 +103,10 @@ records = Table(
     Column("first", Text, nullable=False),  # GeneralizedTime of the import that brought it
     Column("last", Text, nullable=False),  # GeneralizedTime of the import that last changed it
     Index(
+        # With the holder: who claims an address is told without reading the rows.
         "records_address",
         "address",
+        "holder",
         sqlite_where=text("address <> ''"),
         postgresql_where=text("address <> ''"),
     ),
@@ -115,7 +118,7 @@ records = Table(
 choices = Table(
     "choices",
     metadata,
-    Column("account", Text, primary_key=True),  # native address in lower case
+    Column("account", Ordered, primary_key=True),  # native address in lower case
     Column("choice", Text, primary_key=True),  # apicryptInterop, listeRouge
     Column("value", Boolean, nullable=False),
     Column("since", Text, nullable=False),  # GeneralizedTime
@@ -127,7 +130,7 @@ choices = Table(
 said = Table(
     "said",
     metadata,
-    Column("account", Text, primary_key=True),  # native address in lower case
+    Column("account", Ordered, primary_key=True),  # native address in lower case
     Column("attribute", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),  # ber.encode_attributes of that attribute alone
 )
@@ -136,7 +139,7 @@ said = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("address", Text, primary_key=True),  # in lower case
+    Column("address", Ordered, primary_key=True),  # in lower case
     Column("holder", Text, nullable=False),  # national identification, or the native address of an account
     Column("since", Text, nullable=False),  # GeneralizedTime
     Column("origin", Text, nullable=False),  # allocated, given (by an administrator), mssante (seen there)
@@ -147,7 +150,7 @@ ledger = Table(
 versions = Table(
     "versions",
     metadata,
-    Column("account", Text, primary_key=True),  # native address in lower case
+    Column("account", Ordered, primary_key=True),  # native address in lower case
     Column("since", Text, primary_key=True),  # GeneralizedTime
     Column("version", Integer, nullable=False),
 )

@@ -18,8 +18,8 @@ def upgrade() -> None:
     op.add_column("changes", sa.Column("holder", sa.Text))
     op.create_table(
         "records",
-        sa.Column("source", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("holder", Ordered, primary_key=True),
+        sa.Column("source", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("key", Ordered, primary_key=True),
         sa.Column("address", Ordered, nullable=False),
         sa.Column("line", sa.Text, nullable=False),
@@ -29,11 +29,15 @@ def upgrade() -> None:
     )
     addressed = sa.text("address <> ''")
     op.create_index(
-        "records_address", "records", ["address"], sqlite_where=addressed, postgresql_where=addressed
+        "records_address",
+        "records",
+        ["address", "holder"],
+        sqlite_where=addressed,
+        postgresql_where=addressed,
     )
     op.create_table(
         "choices",
-        sa.Column("account", sa.Text, primary_key=True),
+        sa.Column("account", Ordered, primary_key=True),
         sa.Column("choice", sa.Text, primary_key=True),
         sa.Column("value", sa.Boolean, nullable=False),
         sa.Column("since", sa.Text, nullable=False),
@@ -41,13 +45,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "said",
-        sa.Column("account", sa.Text, primary_key=True),
+        sa.Column("account", Ordered, primary_key=True),
         sa.Column("attribute", sa.Text, primary_key=True),
         sa.Column("value", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "ledger",
-        sa.Column("address", sa.Text, primary_key=True),
+        sa.Column("address", Ordered, primary_key=True),
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("since", sa.Text, nullable=False),
         sa.Column("origin", sa.Text, nullable=False),
@@ -55,7 +59,7 @@ def upgrade() -> None:
     op.create_index("ledger_holder", "ledger", ["holder"])
     op.create_table(
         "versions",
-        sa.Column("account", sa.Text, primary_key=True),
+        sa.Column("account", Ordered, primary_key=True),
         sa.Column("since", sa.Text, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
     )
