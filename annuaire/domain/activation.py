@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
-from annuaire.domain import account, calendar
-from annuaire.domain.account import Account
+from annuaire.domain import calendar
+from annuaire.domain.account import ACTIVE, CLOSED, SUSPENDED, Account
 from annuaire.domain.calendar import Calendar
 from annuaire.domain.profession import Professions
 
@@ -79,30 +79,30 @@ def _standing(subscription: Subscription, rules: Rules, on: date) -> str:
         return VERSION
     if not rules.professions.eligible(subscription.professions, rules.profile, on):
         return PROFESSION
-    return "" if subscription.state == account.ACTIVE else STATE
+    return "" if subscription.state == ACTIVE else STATE
 
 
-def refusal(of: Account, rules: Rules, now: datetime) -> Refusal | None:
+def refusal(account: Account, rules: Rules, now: datetime) -> Refusal | None:
     """Why this account may not open exchanges with the trust space now; None when it may."""
     on = calendar.day(now)
-    code = _standing(of, rules, on)
+    code = _standing(account, rules, on)
     if code == VERSION:
         return Refusal(code, "Seule la version 2 d'APICRYPT échange avec l'espace de confiance MSSanté.")
     if code == PROFESSION:
-        return Refusal(code, _about_professions(of.professions, rules.professions))
+        return Refusal(code, _about_professions(account.professions, rules.professions))
     if code == STATE:
-        return Refusal(code, _STATES.get(of.state, "L'abonnement n'est pas actif."))
-    opens = rules.calendar.opening(of.postal_code, of.native)
+        return Refusal(code, _STATES.get(account.state, "L'abonnement n'est pas actif."))
+    opens = rules.calendar.opening(account.postal_code, account.native)
     if on < opens:
-        region = rules.calendar.region(of.postal_code, of.native)
+        region = rules.calendar.region(account.postal_code, account.native)
         where = "Les échanges avec l'espace de confiance MSSanté" + (f" ({region.name})" if region else "")
         return Refusal(CALENDAR, f"{where} ouvrent le {calendar.in_french(opens)}.")
     return None
 
 
 _STATES = {
-    account.SUSPENDED: "L'abonnement est suspendu.",
-    account.CLOSED: "L'abonnement est résilié.",
+    SUSPENDED: "L'abonnement est suspendu.",
+    CLOSED: "L'abonnement est résilié.",
 }
 
 
@@ -115,12 +115,12 @@ def _about_professions(codes: Sequence[str], professions: Professions) -> str:
     return f"L'espace de confiance MSSanté n'est pas ouvert à cette profession : {named}."
 
 
-def liste_rouge_refusal(of: Account) -> Refusal | None:
+def liste_rouge_refusal(account: Account) -> Refusal | None:
     """Why this account may not go on liste rouge; None when it may. Leaving it is always possible.
 
     It is a choice of somebody who exchanges with the trust space; once made it outlives closing and opening again.
     """
-    if of.interop_on or of.liste_rouge:
+    if account.interop_on or account.liste_rouge:
         return None
     return Refusal(
         INTEROP_OFF,

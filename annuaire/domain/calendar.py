@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from annuaire.errors import Misconfigured
 
 # Five digits, or four when a table of figures has lost the zero in front; Corsica is also written with its letter.
-_POSTAL = re.compile(r"(?:F|FR)?(\d{4,5}|2[AB]\d{3})")
+_POSTAL = re.compile(r"(?:F|FR)?(\d{4,5}|2[AB]\d{3})", re.ASCII)
 # The first label of a native domain ends with the département: medical59, medical02, medical2a, medical974.
-_NATIVE = re.compile(r"[a-z-]+(\d{1,3}|2[ab])")
+_NATIVE = re.compile(r"[a-z-]+(\d{1,3}|2[ab])", re.ASCII)
 _MONTHS = (
     *("janvier", "février", "mars", "avril", "mai", "juin"),
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
@@ -53,31 +53,45 @@ class Calendar:
 def load(text: str) -> Calendar:
     """Read `calendar.toml`; every problem is said at once."""
     try:
-        tables = tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as trouble:
         raise Misconfigured(f"calendar.toml: {trouble}") from None
-    problems: list[str] = []
-    france = tables.get("france")
-    if not isinstance(france, date) or not _is_day(france):
+    france, tables = document.get("france"), document.get("region", [])
+    if not _is_day(france):
         raise Misconfigured("calendar.toml: france is the day on which every other place opens (2019-01-01)")
-    regions = []
-    seen: set[str] = set()
-    for table in tables.get("region", ()):
-        name, codes, opens = table.get("name"), table.get("departements"), table.get("opens", france)
-        if not isinstance(name, str) or not isinstance(codes, list) or not _is_day(opens):
-            problems.append(f"calendar.toml: region {name!r} needs name, departements and a day in opens")
+    if not isinstance(tables, list):
+        raise Misconfigured("calendar.toml: regions are written [[region]]")
+    problems: list[str] = []
+    regions: list[Region] = []
+    for table in tables:
+        region = _region(table, france)
+        if region is None:
+            problems.append(
+                f"calendar.toml: a region has name, departements (text) and a day in opens: {table}"
+            )
             continue
-        twice = sorted({str(code) for code in codes} & seen)
+        before = {code for one in regions for code in one.departements}
+        twice = sorted(before.intersection(region.departements))
         if twice:
-            problems.append(f"calendar.toml: {', '.join(twice)} of {name} is in a region before it")
-        seen.update(str(code) for code in codes)
-        regions.append(Region(name, tuple([str(code) for code in codes]), opens))
+            problems.append(f"calendar.toml: {', '.join(twice)} of {region.name} is in a region before it")
+        regions.append(region)
     if problems:
         raise Misconfigured("\n".join(problems))
     return Calendar(tuple(regions), france)
 
 
-def _is_day(value: object) -> bool:
+def _region(table: object, france: date) -> Region | None:
+    if not isinstance(table, dict):
+        return None
+    name, codes, opens = table.get("name"), table.get("departements"), table.get("opens", france)
+    if not isinstance(name, str) or not isinstance(codes, list) or not _is_day(opens):
+        return None
+    if not all(isinstance(code, str) for code in codes):
+        return None
+    return Region(name, tuple(codes), opens)
+
+
+def _is_day(value: object) -> TypeGuard[date]:
     return isinstance(value, date) and not isinstance(value, datetime)
 
 

@@ -82,7 +82,7 @@ def candidates(local: str, domain: str) -> Iterator[str]:
     number = 2
     while True:
         ending = f"{hyphen}{number}"
-        yield f"{names.shortened(local, names.LOCAL_MAX - len(ending))}{ending}@{domain.lower()}"
+        yield f"{local[: names.LOCAL_MAX - len(ending)].rstrip('-._')}{ending}@{domain.lower()}"
         number += 1
 
 
@@ -108,9 +108,8 @@ def allocate(
 ) -> str:
     """The interop address of an account that opens exchanges.
 
-    held: what the ledger has for its holder, as `in_order` puts it. taken: whether an address is in the ledger or is
-    a mailbox of either directory; asked in lower case.
-    Note [An interop address is never given twice].
+    held: what the ledger has for its holder, as `in_order` puts it. taken: whether an address in lower case is
+    anybody else's, in the ledger or as a mailbox of either directory. Note [An interop address is never given twice].
     """
     present = account.interop.lower()
     # Its entry says which of several is the present one. An entry of an older system says the only one.
