@@ -6,19 +6,15 @@ write lock, so they wait for the applying alone. A file that is imported twice c
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import secrets
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from annuaire.actions import entry_rules, preparing, rebasing, workers
+from annuaire.actions import entry_rules, import_report, preparing, rebasing, workers
+from annuaire.actions.import_report import Hashed, Progress, Report, seekable, size_of
 from annuaire.actions.preparing import Order, Preparation
 from annuaire.actions.replaying import Replay
 from annuaire.domain import account
@@ -34,9 +30,6 @@ from annuaire.store.imports import RefusalRow
 from annuaire.store.staging import Staging
 from annuaire.store.staging_tables import ADD, State
 from annuaire.store.staging_tables import Refused as RefusedRow
-
-# Refusals that a report holds; all are in the rejects and in the store.
-REFUSALS_REPORTED = 1000
 
 # Changes made by others while a file was compared: more are compared again without the lock.
 MOVED_MAX = 1000
@@ -55,34 +48,6 @@ class Scope(NamedTuple):
     further: tuple[str, ...] = ()
 
 
-class Progress(NamedTuple):
-    """How far an import is: bytes read of how many (0: unknown), records read."""
-
-    phase: str  # read, compare, apply
-    done: int
-    total: int
-    records: int
-
-
-class Report(NamedTuple):
-    """What an import did, or would do. Not applied: refusals stopped it, or it was a dry run."""
-
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    refused: int
-    warnings: int
-    refusals: list[RefusalRow]
-    change_number: int
-    applied: bool
-    ignored: dict[str, int]
-
-    @property
-    def read(self) -> int:
-        return self.added + self.changed + self.unchanged + self.removed + self.refused
-
-
 def import_ldif(
     store: Store,
     scope: Scope,
@@ -98,7 +63,7 @@ def import_ldif(
     processes: int | None = None,
 ) -> Report:
     """Import one file: everything or nothing, or with `continue_` everything that is not refused."""
-    with _seekable(stream, store.state, needed=under is not None) as source:
+    with seekable(stream, store.state, needed=under is not None) as source:
         order = _order(store, scope, source, under)
         with staging.staging(store) as staged:
             work = _Import(staged, order, progress or (lambda _: None))
@@ -130,8 +95,8 @@ class _Import:
     # --- Reading ---
 
     def read(self, stream: BinaryIO, processes: int | None) -> None:
-        hashed = _Hashed(stream)
-        total = _size(stream)
+        hashed = Hashed(stream)
+        total = size_of(stream)
         done = 0
         for size, prepared in workers.prepare(ldif.split(cast(BinaryIO, hashed)), self.order, processes):
             self.staged.stage(prepared.rows, prepared.steps, prepared.refusals)
@@ -269,7 +234,7 @@ class _Import:
     def report(self, totals: Totals, change_number: int, applied: bool) -> Report:
         refusals = [
             RefusalRow(one.line, one.dn, one.code, one.reason)
-            for one in self.staged.refusals(0, REFUSALS_REPORTED)
+            for one in self.staged.refusals(0, import_report.REFUSALS_REPORTED)
         ]
         ignored = self.ignored + (self.replay.ignored if self.has_steps and self.replay else Counter())
         return Report(
@@ -313,43 +278,6 @@ def _uuid_prefix() -> bytes:
     random[0] = 0x70 | random[0] & 0x0F
     random[2] = 0x80 | random[2] & 0x3F
     return int(time.time() * 1000).to_bytes(6) + bytes(random)
-
-
-class _Hashed(io.RawIOBase):
-    """A stream that remembers what it gave, as a digest."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._hash.update(data)
-        return data
-
-    def digest(self) -> bytes:
-        return self._hash.digest()
-
-
-def _size(stream: BinaryIO) -> int:
-    """How many bytes there are to read; 0 when nobody knows."""
-    try:
-        return max(0, os.fstat(stream.fileno()).st_size - stream.tell())
-    except (OSError, AttributeError, ValueError):
-        return 0
-
-
-@contextmanager
-def _seekable(stream: BinaryIO, state: Path, needed: bool) -> Iterator[BinaryIO]:
-    """The stream, or a copy that can be read twice when that is needed and the stream cannot."""
-    if not needed or stream.seekable():
-        yield stream
-        return
-    with tempfile.TemporaryFile(dir=state) as copy:
-        while block := stream.read(1 << 20):
-            copy.write(block)
-        copy.seek(0)
-        yield copy
 
 
 def _write_rejects(staged: Staging, rejects: BinaryIO) -> None:

@@ -18,7 +18,7 @@ from annuaire.config import Config
 from annuaire.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
-    from annuaire.actions.import_source import Progress, Report
+    from annuaire.actions.import_report import Progress, Report
     from annuaire.cli.progress import Display
 
 # Refusals shown to a person; the rejects hold all.

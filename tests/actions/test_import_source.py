@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import store_places
 
-from annuaire.actions import import_source, initialise, workers
-from annuaire.actions.import_source import Report, Scope
+from annuaire.actions import import_report, import_source, initialise, workers
+from annuaire.actions.import_report import Report
+from annuaire.actions.import_source import Scope
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.ldap import ber, dn, schema, tree
 from annuaire.store import staging
@@ -475,7 +476,7 @@ def test_rejects_hold_each_refused_record_to_be_corrected(store):
 
 
 def test_a_report_holds_some_refusals_and_the_store_all(store, monkeypatch):
-    monkeypatch.setattr(import_source, "REFUSALS_REPORTED", 3)
+    monkeypatch.setattr(import_report, "REFUSALS_REPORTED", 3)
     text = "".join(person(f"p{number}", f"ou=absent,{UNDER}") for number in range(8))
     report = load(store, text)
     assert report.refused == 8

@@ -7,7 +7,8 @@ import pytest
 import store_places
 
 from annuaire.actions import import_source, initialise
-from annuaire.actions.import_source import Report, Scope
+from annuaire.actions.import_report import Report
+from annuaire.actions.import_source import Scope
 from annuaire.ldap import ber, dn, schema, tree
 
 SUFFIX = "o=apicrypt,c=FR"
