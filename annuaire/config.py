@@ -162,6 +162,12 @@ class Log:
 class Journal:
     decisions: bool = option(BOOLEAN, True, "keep every routing decision, not only refusals")
     addresses: str = option(one_of("hash", "clear"), "hash", "how addresses stand in the journal")
+    clear_domains: tuple[str, ...] = option(
+        LIST, ("*.mssante.fr",), "domains beside [domains] that pseudonyms leave readable"
+    )
+    folder: Path | None = option(PATH, None, "its files; empty: journal in the state")
+    file_size: int = option(integer(1, 4096), 64, "MiB of one file; each day begins another one as well")
+    keep: float = option(DURATION, 0.0, "how long files are kept; 0: for ever")
 
 
 @dataclass(frozen=True, slots=True)
