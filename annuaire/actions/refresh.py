@@ -125,16 +125,7 @@ class StoreSource:
 
     def entry(self, row: EntryRow) -> IndexEntry:
         """A stored entry by itself."""
-        operational = {
-            "structuralObjectClass": [row.structural.encode()],
-            "entryUUID": [views.uuid_text(row.uuid)],
-            "createTimestamp": [row.created_at.encode()],
-            "creatorsName": [row.created_by.encode()],
-            "modifyTimestamp": [row.modified_at.encode()],
-            "modifiersName": [row.modified_by.encode()],
-            "entryDN": [row.dn.encode()],
-            "subschemaSubentry": [views.SUBSCHEMA],
-        }
+        operational = views.operational_of(row)
         seers = visibility.of_stored(row.key == self._key(self.suffix), self._readers(row.key))
         facts = () if row.person is None else views.facts_of(row, ber.decode_attributes(row.attributes))
         return IndexEntry(

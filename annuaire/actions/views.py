@@ -286,6 +286,20 @@ def _entry(
     return IndexEntry(name, key, ber.encode_attributes(attributes), operational, uuid, int(audiences), None)
 
 
+def operational_of(row: EntryRow) -> dict[str, list[bytes]]:
+    """What the server keeps of a stored entry."""
+    return {
+        "structuralObjectClass": [row.structural.encode()],
+        "entryUUID": [uuid_text(row.uuid)],
+        "createTimestamp": [row.created_at.encode()],
+        "creatorsName": [row.created_by.encode()],
+        "modifyTimestamp": [row.modified_at.encode()],
+        "modifiersName": [row.modified_by.encode()],
+        "entryDN": [row.dn.encode()],
+        "subschemaSubentry": [SUBSCHEMA],
+    }
+
+
 def uuid_text(uuid: bytes) -> bytes:
     hexadecimal = uuid.hex()
     return (

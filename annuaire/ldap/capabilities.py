@@ -24,6 +24,11 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.MANAGE_DSA_IT: frozenset(
         {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}
     ),
+    controls.ASSERTION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
+    controls.PRE_READ: frozenset({DeleteRequest, ModifyRequest, ModifyDnRequest}),
+    controls.POST_READ: frozenset({AddRequest, ModifyRequest, ModifyDnRequest}),
+    controls.TREE_DELETE: frozenset({DeleteRequest}),
+    controls.NO_OPERATION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
 }
 
 START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511 §4.14

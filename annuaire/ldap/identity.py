@@ -15,6 +15,7 @@ class Identity:
 
     dn: str
     audience: Audience
+    key: bytes = b""  # dn.key of it
 
     @property
     def anonymous(self) -> bool:

@@ -64,5 +64,7 @@ class ResultCode(IntEnum):
     assertionFailed = 122
     # RFC 4370 (proxied authorization).
     authorizationDenied = 123
+    # draft-zeilenga-ldap-noop: it would have been done.
+    noOperation = 16654
     # RFC 4533: the consumer's cookie is too old, it must start again.
     syncRefreshRequired = 4096

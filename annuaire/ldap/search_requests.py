@@ -101,6 +101,19 @@ def _remember(cache: dict[bytes, Any], raw: bytes, value: Any) -> None:
     cache[raw] = value
 
 
+def decode_filter(value: bytes, depth_max: int) -> Filter:
+    """A filter by itself, as the values of some controls have it (RFC 4528 §3). Malformed."""
+    if not value:
+        raise ber.BadContent("control without the filter it needs")
+    try:
+        found, end = _filter(value, 0, len(value), depth_max)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ber.BadContent("filter that cannot be decoded", str(error)) from None
+    if end != len(value):
+        raise ber.BadContent("octets after a filter")
+    return found
+
+
 def _filter(frame: bytes, position: int, limit: int, depth_max: int) -> tuple[Filter, int]:
     """The filter that begins there, and where it ends; iterative, so that no depth can exhaust the stack."""
     names = ber.names

@@ -14,6 +14,7 @@ from annuaire.ldap.identity import Administrator
 from annuaire.ldap.messages import Message
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.tree import Tree
 
 # Requests of one connection that wait behind one that is under way; Dovecot pipelines 8.
 WAITING_MAX = 100
@@ -40,6 +41,8 @@ class Service:
     directory: Directory
     schema: Schema
     own_entries: OwnEntries
+    # Where writing is possible; None: nowhere.
+    tree: Tree | None = None
     anonymous: Audience = Audience.PUBLIC  # NOBODY: who has not said who they are is told so
     administrator: Administrator | None = None
     remembered: Remembered = field(default_factory=lambda: Remembered(0))

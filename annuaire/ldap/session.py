@@ -4,7 +4,8 @@
 <- their answers, in the order of the requests; a notice of disconnection before a close that we decide
 
 The server gives what it reads to `receive` and sends what comes back. Unless `idle`, something then follows:
-`closing`: close once all is sent. `outside`: a password to verify elsewhere, its outcome goes to `resume`.
+`closing`: close once all is sent. `outside`: a password to verify or a write to do elsewhere, whose outcome goes to
+`resume`.
 `pending`: more to send or to do, call `advance` in a later turn of the reactor, as the client reads. `full`:
 enough requests wait, stop reading.
 Security: one place takes the peer's bytes and turns every fault into an answer; no request is begun while
@@ -39,6 +40,7 @@ from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
 from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
+from annuaire.ldap.writing import WriteJob, WriteOutcome
 
 # Requests and bytes answered in one turn of the reactor: a stranger's thousand requests in one packet must
 # not make the others wait.
@@ -103,7 +105,7 @@ class Session:
         self.peer = peer
         self.identity = Identity("", service.anonymous)
         self.audience = service.anonymous
-        self.outside: PasswordCheck | None = None
+        self.outside: PasswordCheck | WriteJob | None = None
         self.closing = False
         self.idle = True  # nothing follows: the one thing to look at after each call
 
@@ -133,16 +135,21 @@ class Session:
         chunk = self._next_chunk()
         return chunk if self._message is not None else chunk + self._next_requests(now)
 
-    def resume(self, outcome: bool | AnnuaireError, now: float) -> bytes:
+    def resume(self, outcome: bool | WriteOutcome | AnnuaireError, now: float) -> bytes:
         """Take the outcome of the outside work, or why it could not be done; then what waited behind it."""
-        check, message = self.outside, self._message
-        if check is None or message is None:
+        work, message = self.outside, self._message
+        if work is None or message is None:
             return b""  # the connection was closed meanwhile
         self.outside = self._message = None
         try:
             if isinstance(outcome, AnnuaireError):
                 raise outcome
-            answer = self._bound(message, bind.conclude(check, outcome, self._service, now))
+            if isinstance(work, WriteJob):
+                assert isinstance(outcome, WriteOutcome)
+                answer = writes.end(message, outcome)
+            else:
+                assert isinstance(outcome, bool)
+                answer = self._bound(message, bind.conclude(work, outcome, self._service, now))
         except Exception as error:
             answer = self._failed(message, error)
         self._observe(message, answer, self._started)
@@ -326,7 +333,8 @@ class Session:
             return self._not_for_strangers(message)
         if isinstance(operation, CompareRequest):
             return compare.answer(message.message_id, operation, self._service, self.audience)
-        return writes.refuse(message.message_id, RESPONSE_TAGS[kind], self.identity)
+        begun = writes.begin(message, self._service, self.identity, self.audience, self.peer)
+        return begun if isinstance(begun, bytes) else self._wait_for(message, begun, now)
 
     def _refused_control(self, message: Message) -> bytes | None:
         operation = type(message.operation)
@@ -357,7 +365,11 @@ class Session:
         outcome = bind.begin(request, self._service, now)
         if not isinstance(outcome, PasswordCheck):
             return self._bound(message, outcome)
-        self.outside = outcome
+        return self._wait_for(message, outcome, now)
+
+    def _wait_for(self, message: Message, work: PasswordCheck | WriteJob, now: float) -> bytes:
+        """Leave work that takes its time to others; nothing else is begun meanwhile."""
+        self.outside = work
         self._message = message
         self._started = now
         self.idle = False
@@ -382,7 +394,9 @@ class Session:
     def _failed(self, message: Message, error: Exception) -> bytes:
         """The answer to a request that raised: the kinds of trouble, or a bug that nobody foresaw."""
         if isinstance(error, Unavailable):
-            code, text = ResultCode.busy, error.public
+            # A search is told to come back; a write, that what it needs is away (RFC 4511 §A.2).
+            searching = isinstance(message.operation, SearchRequest | CompareRequest | BindRequest)
+            code, text = ResultCode.busy if searching else ResultCode.unavailable, error.public
         elif isinstance(error, NotFound):
             code, text = ResultCode.noSuchObject, ""
         elif isinstance(error, Refused):

@@ -23,6 +23,7 @@ from annuaire.index.reader import Reader
 from annuaire.index.search import Directory, Settings
 from annuaire.ldap import dn as names
 from annuaire.ldap import schema as schemas
+from annuaire.ldap import tree as trees
 from annuaire.ldap.identity import Administrator
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
@@ -33,6 +34,7 @@ from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
 from annuaire.server.observe import OperationLog
 from annuaire.server.threads import PasswordThreads
+from annuaire.server.writes import StoreWrites, WriteThread
 
 # How long a stopping worker waits for its clients to take what was answered.
 GOODBYE_SECONDS = 2.0
@@ -56,6 +58,8 @@ class Application:
         self.schema = _schema(config)
         self.directory = _directory(config, self.schema)
         self.threads = PasswordThreads(reactor)
+        self.writes = WriteThread(reactor, StoreWrites(config).perform)
+        self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(
             self.schema,
             [config.suffix, *config.trees.suffixes],
@@ -87,12 +91,14 @@ class Application:
         while any(factory.connections for factory in self._factories) and time.monotonic() < until:
             await deferLater(self._reactor, 0.02, lambda: None)
         self.threads.stop()
+        self.writes.stop()
 
     def _factory(self, place: Place) -> Any:
         limits = self._config.limits
         factory = ldap.LdapFactory(
             self._service(place),
             self.threads,
+            self.writes,
             self._reactor,
             Bounds(limits.connections, limits.connections_per_client, limits.idle),
             self._loads,
@@ -111,6 +117,7 @@ class Application:
             directory=self.directory,
             schema=self.schema,
             own_entries=self._own_entries,
+            tree=self._tree,
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
             administrator=administrator(config, self.schema),
             remembered=self._remembered,

@@ -24,10 +24,12 @@ from annuaire.errors import AnnuaireError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 from annuaire.ldap.session import Session
+from annuaire.ldap.writing import WriteJob, WriteOutcome
 from annuaire.server import connections
 from annuaire.server.connections import BoundedFactory, Bounds
 from annuaire.server.loads import Loads
 from annuaire.server.threads import PasswordThreads
+from annuaire.server.writes import WriteThread
 
 
 @implementer(interfaces.IPushProducer)
@@ -101,10 +103,13 @@ class LdapConnection(protocol.Protocol):
         if session.closing:
             self._leave()
             return
-        check = session.outside
-        if check is not None and not self._checking:
+        work = session.outside
+        if work is not None and not self._checking:
             self._checking = True
-            self.factory.threads.verify(check.hashes, check.password, self._checked)
+            if isinstance(work, WriteJob):
+                self.factory.writes.submit(work, self._checked)
+            else:
+                self.factory.threads.verify(work.hashes, work.password, self._checked)
         elif session.pending and not self._paused and self._turn is None:
             self._turn = self.factory.reactor.callLater(0, self._advance)
         self._set_reading()
@@ -120,7 +125,7 @@ class LdapConnection(protocol.Protocol):
         else:
             self._follow()
 
-    def _checked(self, outcome: bool | AnnuaireError) -> None:
+    def _checked(self, outcome: bool | WriteOutcome | AnnuaireError) -> None:
         self._checking = False
         if not self._open:
             return
@@ -179,6 +184,7 @@ class LdapFactory(BoundedFactory):
         self,
         service: Service,
         threads: PasswordThreads,
+        writes: WriteThread,
         reactor: Any,
         bounds: Bounds,
         loads: Loads | None = None,
@@ -186,6 +192,7 @@ class LdapFactory(BoundedFactory):
         super().__init__(reactor, bounds, loads)
         self.service = service
         self.threads = threads
+        self.writes = writes
 
     def disconnect_all(self, text: str) -> None:
         for connection in list(self.connections):

@@ -100,6 +100,7 @@ class Writer(
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
         self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
         self._saved = (self._change, self._entry)
+        self._begun = self._change
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -113,6 +114,11 @@ class Writer(
             self._change, self._entry = before
             raise
         nested.commit()
+
+    @property
+    def committed_head(self) -> int:
+        """The last change before this transaction's own."""
+        return self._begun
 
     @property
     def last_entry(self) -> int:

@@ -61,7 +61,7 @@ def conclude(check: PasswordCheck, matched: bool, service: Service, now: float) 
     account = check.account
     if matched and account is not None:
         service.remembered.remember(check.hashes, check.password, now)
-        return Identity(account.dn, account.audience)
+        return _identity(account, service)
     return BindRefused(ResultCode.invalidCredentials, dn=account.dn if account else None)
 
 
@@ -84,12 +84,16 @@ def _named(
             text = ""
         administrator = service.administrator
         if administrator is not None and administrator.accepts(_key(text, service), password):
-            return Identity(administrator.dn, Audience.ADMIN)
+            return Identity(administrator.dn, Audience.ADMIN, administrator.key)
         account = service.directory.account(text) if text else None
     hashes = account.hashes if account is not None else ()
     if account is not None and service.remembered.knows(hashes, password, now):
-        return Identity(account.dn, account.audience)
+        return _identity(account, service)
     return PasswordCheck(hashes, password, account)
+
+
+def _identity(account: Account, service: Service) -> Identity:
+    return Identity(account.dn, account.audience, _key(account.dn, service))
 
 
 def _key(text: str, service: Service) -> bytes:

@@ -1,24 +1,81 @@
-"""Add, modify, delete and modify DN (RFC 4511 §4.6-4.9): refused before anything is read.
+"""Add, modify, delete and modify DN (RFC 4511 §4.6-4.9), as far as a session decides: who may write where.
 
-So the refusal says nothing of whether the entry exists, to an administrator or to anybody.
+Refusals here are decided before anything is read, so they say nothing of what exists.
 """
 
 from __future__ import annotations
 
+from annuaire.domain import access
 from annuaire.domain.audience import Audience
-from annuaire.ldap import responses
+from annuaire.errors import Malformed
+from annuaire.ldap import controls, responses
+from annuaire.ldap import dn as names
 from annuaire.ldap.identity import Identity
+from annuaire.ldap.messages import (
+    AddRequest,
+    DeleteRequest,
+    Message,
+    ModifyDnRequest,
+    ModifyRequest,
+)
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.service import Service
+from annuaire.ldap.tree import Place
+from annuaire.ldap.writing import WriteJob, WriteOutcome
+
+_TAGS: dict[type, int] = {
+    ModifyRequest: responses.MODIFY_RESPONSE,
+    AddRequest: responses.ADD_RESPONSE,
+    DeleteRequest: responses.DELETE_RESPONSE,
+    ModifyDnRequest: responses.MODIFY_DN_RESPONSE,
+}
 
 
-def refuse(message_id: int, response_tag: int, identity: Identity) -> bytes:
-    if identity.audience & Audience.ADMIN:
-        return responses.result(
-            message_id,
-            response_tag,
-            ResultCode.unwillingToPerform,
-            text="writes over LDAP are not available yet; use annuaire import",
-        )
+def begin(
+    message: Message, service: Service, identity: Identity, audience: Audience, peer: str
+) -> bytes | WriteJob:
+    """The refusal, or the write to hand over."""
+    outcome = _decide(message, service, identity, audience, peer)
+    return outcome if isinstance(outcome, WriteJob) else end(message, outcome)
+
+
+def end(message: Message, outcome: WriteOutcome) -> bytes:
+    """The answer to a write."""
     return responses.result(
-        message_id, response_tag, ResultCode.insufficientAccessRights, text="only administrators may write"
+        message.message_id,
+        _TAGS[type(message.operation)],
+        outcome.code,
+        outcome.matched.encode(),
+        outcome.text,
+        controls=controls.encode_controls(outcome.controls),
     )
+
+
+def _decide(
+    message: Message, service: Service, identity: Identity, audience: Audience, peer: str
+) -> WriteOutcome | WriteJob:
+    request = message.operation
+    assert isinstance(request, AddRequest | ModifyRequest | DeleteRequest | ModifyDnRequest)
+    try:
+        name = names.parse(request.dn.decode())
+        key = names.key(name, service.schema)
+    except (Malformed, UnicodeDecodeError):
+        return WriteOutcome(ResultCode.invalidDNSyntax, "not a distinguished name")
+    grant = access.to_write(
+        audience, bool(identity.key) and key == identity.key, isinstance(request, ModifyRequest)
+    )
+    if grant is None:
+        if identity.anonymous:
+            return WriteOutcome(
+                ResultCode.insufficientAccessRights, "bind first: only administrators may write"
+            )
+        return WriteOutcome(ResultCode.insufficientAccessRights, "only administrators may write here")
+    tree = service.tree
+    if tree is None:
+        return WriteOutcome(ResultCode.unwillingToPerform, "this server takes no writes")
+    place = tree.place(key)
+    if place is Place.COMPUTED:
+        return WriteOutcome(
+            ResultCode.unwillingToPerform, f"this subtree is computed; write below {tree.where_to_write}"
+        )
+    return WriteJob(request, message.controls, identity.dn, audience, grant, peer)

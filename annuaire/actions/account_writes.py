@@ -1,0 +1,35 @@
+"""The rules of accounts as LDAP writes obey them: every entry that is to be goes through the same judgement as imports.
+
+Whoever asked for a choice by LDAP is told why it is refused; a file would only be warned.
+"""
+
+from __future__ import annotations
+
+from annuaire.actions import entry_rules
+from annuaire.actions.refresh import StoreSource
+from annuaire.actions.write_entries import Kept, Rules
+from annuaire.ldap.modification import Attributes
+from annuaire.ldap.writing import WriteJob, WriteRefusedError
+from annuaire.store.engine import Writer
+from annuaire.store.entries import EntryRow
+
+
+def rules(source: StoreSource) -> Rules:
+    """The judgement of a process's writes."""
+
+    def judge(
+        writer: Writer,
+        job: WriteJob,
+        row: EntryRow | None,
+        old: Attributes | None,
+        new: Attributes | None,
+        identity: bytes,
+    ) -> Kept:
+        if new is None:
+            return Kept({})
+        verdict = entry_rules.judge(old, new)
+        if verdict.refusal:
+            raise WriteRefusedError(*verdict.refusal)
+        return Kept(new)
+
+    return judge

@@ -1,0 +1,377 @@
+"""LDAP writes on the store: each job done or refused by itself, all of a batch durable in one commit.
+
+What a job finds is what the jobs before it left, in this batch or in another process's: the store's write lock is
+held throughout. What the schema says is asked once, of the entry as it will be (RFC 4511 §4.6).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from annuaire.actions import preparing, recording, references, views
+from annuaire.actions.refresh import StoreSource
+from annuaire.domain import account
+from annuaire.errors import AnnuaireError, Malformed, Unavailable
+from annuaire.index.folder import IndexFolder
+from annuaire.ldap import dn, modification, renaming, tree, write_controls
+from annuaire.ldap.dn import Dn
+from annuaire.ldap.messages import (
+    ADD_VALUES,
+    DELETE_VALUES,
+    INCREMENT,
+    REPLACE_VALUES,
+    AddRequest,
+    Control,
+    DeleteRequest,
+    ModifyDnRequest,
+    ModifyRequest,
+)
+from annuaire.ldap.modification import Attributes, ModificationError
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import Schema
+from annuaire.ldap.tree import Place, Tree
+from annuaire.ldap.write_controls import Asked, NoOperation
+from annuaire.ldap.writing import PasswordChange, WriteJob, WriteOutcome, WriteRefusedError
+from annuaire.store.engine import Writer
+from annuaire.store.entries import EntryRow, Moved, NewEntry
+
+_OPERATIONS = {
+    ADD_VALUES: modification.ADD,
+    DELETE_VALUES: modification.DELETE,
+    REPLACE_VALUES: modification.REPLACE,
+    INCREMENT: modification.INCREMENT,
+}
+
+
+class Kept(NamedTuple):
+    """An entry as the rules let it be kept: what a write wanted, and what the rules make of it."""
+
+    attributes: Attributes
+    hides: bool = False  # strangers lose sight of somebody by it
+
+
+# Judges an entry that is to be (old is None: new; new is None: gone) and records in the transaction what it implies.
+# Raises WriteRefusedError.
+Rules = Callable[[Writer, WriteJob, EntryRow | None, Attributes | None, Attributes | None, bytes], Kept]
+
+
+class Writes:
+    """Performs jobs for one process."""
+
+    def __init__(
+        self, source: StoreSource, folder: IndexFolder, further: Sequence[str], rules: Rules, placeholder: str
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._schema: Schema = source.schema()
+        self._tree: Tree = tree.plant(source.suffix, further, self._schema)
+        self._rules = rules
+        self._references = references.References(source, folder, placeholder)
+
+    def perform(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
+        """All of them, in order; an outcome each. Durable, and shown by this machine's searches, on return."""
+        outcomes: list[WriteOutcome | AnnuaireError] = []
+        at = 0
+        while at < len(jobs):
+            end = at + 1
+            # Whoever names an entry that goes is looked up in the index, which must then contain what came before.
+            if not _follows(jobs[at]):
+                while end < len(jobs) and not _follows(jobs[end]) and jobs[end].actor == jobs[at].actor:
+                    end += 1
+            outcomes += self._together(jobs[at:end])
+            at = end
+        return outcomes
+
+    def _together(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
+        outcomes: list[WriteOutcome | AnnuaireError] = []
+        try:
+            with recording.recording(self._source, self._folder, jobs[0].actor) as begun:
+                for job in jobs:
+                    try:
+                        with begun.writer.savepoint():
+                            outcome, hides = _One(self, begun.writer, job).run()
+                    except WriteRefusedError as refused:
+                        outcome = refused.outcome
+                    except NoOperation as nothing:
+                        outcome = nothing.outcome
+                    else:
+                        begun.hides = begun.hides or hides
+                    outcomes.append(outcome)
+        except Unavailable as error:
+            # Nothing was committed, or it was and is not visible yet: the text says which.
+            return [error] * len(jobs)
+        return outcomes
+
+    # What one job asks.
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    @property
+    def tree(self) -> Tree:
+        return self._tree
+
+    @property
+    def rules(self) -> Rules:
+        return self._rules
+
+    @property
+    def references(self) -> references.References:
+        return self._references
+
+
+def _follows(job: WriteJob) -> bool:
+    return isinstance(job.request, DeleteRequest | ModifyDnRequest)
+
+
+class _One:
+    """One job in its transaction."""
+
+    def __init__(self, writes: Writes, writer: Writer, job: WriteJob) -> None:
+        self._writes = writes
+        self._schema = writes.schema
+        self._tree = writes.tree
+        self._writer = writer
+        self._job = job
+        self._hides = False
+
+    def run(self) -> tuple[WriteOutcome, bool]:
+        job = self._job
+        request = job.request
+        assert not isinstance(request, PasswordChange)
+        try:
+            asked = write_controls.read(job.controls, self._schema)
+            name = dn.parse(request.dn.decode())
+        except (Malformed, UnicodeDecodeError) as error:
+            text = error.public if isinstance(error, Malformed) else "not UTF-8"
+            raise WriteRefusedError(ResultCode.protocolError, text) from None
+        if isinstance(request, AddRequest):
+            response = self._add(request, name, asked)
+        elif isinstance(request, ModifyRequest):
+            response = self._modify(request, name, asked)
+        elif isinstance(request, DeleteRequest):
+            response = self._delete(name, asked)
+        else:
+            response = self._rename(request, name, asked)
+        outcome = WriteOutcome(controls=tuple(response))
+        if asked.no_operation:
+            raise NoOperation(outcome)
+        return outcome, self._hides
+
+    # ------------------------------------------------------------ the four operations
+
+    def _add(self, request: AddRequest, name: Dn, asked: Asked) -> list[Control]:
+        key = self._key(name)
+        place = self._tree.place(key)
+        if self._writer.entry(key) is not None or place is Place.FIXED:
+            raise WriteRefusedError(ResultCode.entryAlreadyExists)
+        parent = b"" if self._tree.is_root(key) else dn.parent_key(key)
+        self._writable(place, key)
+        if parent and self._writer.entry(parent) is None:
+            raise WriteRefusedError(ResultCode.noSuchObject, "its parent does not exist", self._matched(key))
+        attributes = self._described(request.attributes)
+        for pair in name.rdn.pairs:
+            # RFC 4511 §4.7: the naming values need not be given twice.
+            if not renaming.holds(attributes, pair, self._schema):
+                description = self._schema.canonical(pair[0])
+                attributes.setdefault(description, []).append(pair[1].encode())
+        identity = uuid.uuid4().bytes
+        kept = self._kept(name, None, None, attributes, identity)
+        row = self._writer.add(
+            NewEntry(
+                key, parent, dn.format(name), identity, *preparing.encode(dict(kept)), self._structural(kept),
+                account.holder(kept, identity),
+            )
+        )  # fmt: skip
+        return _after(asked, row, kept)
+
+    def _modify(self, request: ModifyRequest, name: Dn, asked: Asked) -> list[Control]:
+        row = self._existing(name)
+        old = preparing.decode(row.attributes, row.passwords)
+        self._hold(asked, row, old)
+        self._permitted(request)
+        changes = [
+            (_OPERATIONS[operation], attribute, values) for operation, attribute, values in request.changes
+        ]
+        try:
+            new = modification.apply(old, changes, self._schema)
+        except ModificationError as error:
+            raise WriteRefusedError(error.violation.code, error.violation.text) from None
+        own = dn.parse(row.dn)
+        missing = [pair for pair in own.rdn.pairs if not renaming.holds(new, pair, self._schema)]
+        if missing and all(renaming.holds(old, pair, self._schema) for pair in missing):
+            raise WriteRefusedError(ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it")
+        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        if new != old:
+            kept = self._kept(own, row, old, new, row.uuid)
+            if self._structural(kept).lower() != row.structural.lower():
+                raise WriteRefusedError(
+                    ResultCode.objectClassModsProhibited, "the structural class of an entry does not change"
+                )
+            row = self._writer.replace(
+                row, *preparing.encode(dict(kept)), row.structural, account.holder(kept, row.uuid)
+            )
+            new = kept
+        return [*response, *_after(asked, row, new)]
+
+    def _delete(self, name: Dn, asked: Asked) -> list[Control]:
+        row = self._existing(name)
+        old = preparing.decode(row.attributes, row.passwords)
+        self._hold(asked, row, old)
+        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        below = list(self._writer.subtree(row.key)) if asked.tree_delete else []
+        if not below and self._writer.has_children(row.key):
+            raise WriteRefusedError(ResultCode.notAllowedOnNonLeaf, "entries lie below it")
+        for one in (*reversed(below), row):
+            attributes = preparing.decode(one.attributes, one.passwords)
+            self._kept(dn.parse(one.dn), one, attributes, None, one.uuid)
+            self._writer.delete(one)
+        gone = {one.key: None for one in (row, *below)}
+        self._writes.references.follow(self._writer, gone)
+        return response
+
+    def _rename(self, request: ModifyDnRequest, name: Dn, asked: Asked) -> list[Control]:
+        row = self._existing(name)
+        old = preparing.decode(row.attributes, row.passwords)
+        self._hold(asked, row, old)
+        old_name = dn.parse(row.dn)
+        try:
+            rdn = dn.parse_rdn(request.new_rdn.decode())
+            superior = (
+                old_name.parent if request.new_superior is None else dn.parse(request.new_superior.decode())
+            )
+        except (Malformed, UnicodeDecodeError):
+            raise WriteRefusedError(ResultCode.invalidDNSyntax, "not a distinguished name") from None
+        new_name = Dn((rdn, *superior.rdns))
+        key = self._key(new_name)
+        if dn.is_within(key, row.key) and key != row.key:
+            raise WriteRefusedError(ResultCode.unwillingToPerform, "an entry cannot be put below itself")
+        place = self._tree.place(key)
+        if place is Place.FIXED or (key != row.key and self._writer.entry(key) is not None):
+            raise WriteRefusedError(ResultCode.entryAlreadyExists)
+        self._writable(place, key)
+        parent = dn.parent_key(key)
+        if self._writer.entry(parent) is None:
+            raise WriteRefusedError(
+                ResultCode.noSuchObject, "the new superior does not exist", self._matched(key)
+            )
+        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        new = renaming.values(old, old_name.rdn, rdn, request.delete_old_rdn, self._schema)
+        kept = self._kept(new_name, row, old, new, row.uuid)
+        below = list(self._writer.subtree(row.key))
+        moves = [(row, Moved(row.id, key, parent, dn.format(new_name)))]
+        gone: dict[bytes, Dn | None] = {row.key: new_name}
+        for child in below:
+            child_name = renaming.moved(dn.parse(child.dn), old_name, new_name)
+            child_key = self._key(child_name)
+            moves.append((child, Moved(child.id, child_key, dn.parent_key(child_key), dn.format(child_name))))
+            gone[child.key] = child_name
+        self._writer.move(moves)
+        moved = self._writer.entry_by_id(row.id)
+        assert moved is not None
+        if kept != old:
+            moved = self._writer.replace(
+                moved, *preparing.encode(dict(kept)), row.structural, account.holder(kept, row.uuid)
+            )
+        self._writes.references.follow(self._writer, gone)
+        return [*response, *_after(asked, moved, kept)]
+
+    # ------------------------------------------------------------ what they share
+
+    def _key(self, name: Dn) -> bytes:
+        key = dn.key(name, self._schema)
+        if len(key) > preparing.KEY_MAX:
+            raise WriteRefusedError(
+                ResultCode.adminLimitExceeded, f"the name is longer than {preparing.KEY_MAX} bytes"
+            )
+        return key
+
+    def _existing(self, name: Dn) -> EntryRow:
+        key = self._key(name)
+        if self._tree.place(key) is Place.FIXED:
+            raise WriteRefusedError(ResultCode.unwillingToPerform, "this entry always exists as it is")
+        row = self._writer.entry(key)
+        if row is None:
+            raise WriteRefusedError(ResultCode.noSuchObject, "", self._matched(key))
+        return row
+
+    def _hold(self, asked: Asked, row: EntryRow, attributes: Attributes) -> None:
+        everything = attributes | views.operational_of(row)
+        write_controls.hold(asked, dn.parse(row.dn), everything, self._schema)
+
+    def _matched(self, key: bytes) -> str:
+        """The nearest entry above; only administrators come here, and they see every one."""
+        while b"\0" in key:
+            key = dn.parent_key(key)
+            row = self._writer.entry(key)
+            if row is not None:
+                return row.dn
+        return ""
+
+    def _writable(self, place: Place, key: bytes) -> None:
+        if place is Place.WRITABLE:
+            return
+        if place is Place.OUTSIDE:
+            raise WriteRefusedError(
+                ResultCode.noSuchObject, "outside the trees of this directory", self._matched(key)
+            )
+        if place is Place.COMPUTED:
+            raise WriteRefusedError(
+                ResultCode.unwillingToPerform,
+                f"this subtree is computed; write below {self._tree.where_to_write}",
+            )
+        raise WriteRefusedError(
+            ResultCode.unwillingToPerform, f"nothing lies here; write below {self._tree.where_to_write}"
+        )
+
+    def _described(self, given: Sequence[tuple[str, list[bytes]]]) -> Attributes:
+        """The attributes of an entry to be added, under their canonical names."""
+        attributes: Attributes = {}
+        for written, values in given:
+            known = self._schema.attribute(written)
+            if known is None:
+                raise WriteRefusedError(
+                    ResultCode.undefinedAttributeType, f"{written} is not an attribute of the schema"
+                )
+            description = self._schema.canonical(written)
+            if known.no_user_modification:
+                raise WriteRefusedError(
+                    ResultCode.constraintViolation, f"{description} is kept by the server alone"
+                )
+            if description in attributes:
+                raise WriteRefusedError(ResultCode.attributeOrValueExists, f"{description} is given twice")
+            attributes[description] = list(values)
+        return attributes
+
+    def _permitted(self, request: ModifyRequest) -> None:
+        allowed = self._job.grant.attributes
+        if allowed is None:
+            return
+        for _, written, _ in request.changes:
+            if self._schema.canonical(written).partition(";")[0].lower() not in allowed:
+                raise WriteRefusedError(
+                    ResultCode.insufficientAccessRights, f"{written} is not yours to change"
+                )
+
+    def _kept(
+        self, name: Dn, row: EntryRow | None, old: Attributes | None, new: Attributes | None, identity: bytes
+    ) -> Attributes:
+        """Ask the rules of accounts and the schema about the entry as it will be."""
+        kept = self._writes.rules(self._writer, self._job, row, old, new, identity)
+        self._hides = self._hides or kept.hides
+        if new is None:
+            return {}
+        violations = self._schema.check(name, kept.attributes)
+        if violations:
+            raise WriteRefusedError(violations[0].code, "; ".join(one.text for one in violations))
+        return kept.attributes
+
+    def _structural(self, attributes: Attributes) -> str:
+        return self._schema.structural_class(attributes) or ""
+
+
+def _after(asked: Asked, row: EntryRow, attributes: Attributes) -> list[Control]:
+    return write_controls.after(asked, row.dn, attributes, views.operational_of(row))

@@ -1,0 +1,74 @@
+"""What each audience may read and write, in one table: the session obeys it, `annuaire check --access` prints it.
+
+Reading is a matter of the index (Note [Who asks decides what exists]): what an audience may not read does not exist
+for it. Writing is decided here, before anything is looked at, so that a refusal tells nothing of what exists.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from annuaire.domain.audience import EVERYBODY, Audience
+
+# What a person changes of their own entry, and nothing else.
+SELF_WRITABLE = ("userPassword", "userCertificate", "telephoneNumber", "listeRouge", "apicryptInterop")
+
+
+class Part(Enum):
+    """A part of the tree, as the table tells them apart."""
+
+    SERVER = "root DSE, cn=Subschema"
+    MONITOR = "cn=Monitor"
+    SUFFIX = "suffix"
+    COMPUTED = "ou=personnes, ou=structures"
+    APICRYPT = "ou=apicrypt"
+    ACCOUNTS = "ou=comptes"
+    TREE = "[trees] suffixes"
+    OWN = "own entry"
+
+
+class Right(NamedTuple):
+    """Who reads a part, who adds, changes and deletes in it, and which attributes alone (empty: all)."""
+
+    part: Part
+    readers: Audience
+    writers: Audience
+    attributes: tuple[str, ...] = ()
+
+
+ADMIN = Audience.ADMIN
+NOBODY = Audience(0)
+TABLE = (
+    Right(Part.SERVER, EVERYBODY, NOBODY),
+    Right(Part.MONITOR, ADMIN, NOBODY),
+    Right(Part.SUFFIX, EVERYBODY, NOBODY),
+    # Each audience its own view: domain/visibility.py.
+    Right(Part.COMPUTED, EVERYBODY, NOBODY),
+    Right(Part.APICRYPT, ADMIN, ADMIN),
+    Right(Part.ACCOUNTS, ADMIN, ADMIN),
+    # Read by `[trees] readers`.
+    Right(Part.TREE, EVERYBODY, ADMIN),
+    Right(Part.OWN, Audience.APICRYPT, Audience.APICRYPT, SELF_WRITABLE),
+)
+RIGHTS = {right.part: right for right in TABLE}
+
+
+class Grant(NamedTuple):
+    """What may be changed: everything, or these attributes of that one entry."""
+
+    attributes: frozenset[str] | None = None  # None: all; names in lower case
+
+
+def to_write(audience: Audience, own: bool, modifies: bool) -> Grant | None:
+    """What somebody may write at a name that lies where writing is possible at all; None: nothing.
+
+    `own`: the name is that of the entry as which the asker is bound; `modifies`: by a Modify, neither adding nor
+    deleting nor renaming.
+    """
+    if audience & RIGHTS[Part.APICRYPT].writers:
+        return Grant()
+    right = RIGHTS[Part.OWN]
+    if own and modifies and audience & right.writers:
+        return Grant(frozenset([name.lower() for name in right.attributes]))
+    return None

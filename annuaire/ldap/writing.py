@@ -1,0 +1,64 @@
+"""A write as a value: what a session hands to whoever holds the store, and what comes back.
+
+A session decides who may write where before anything is looked up; the rest (does the entry exist, does the schema
+agree) is found out beside the reactor, in the order in which writes were handed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from annuaire.domain.access import Grant
+from annuaire.domain.audience import Audience
+from annuaire.ldap.messages import (
+    AddRequest,
+    Control,
+    DeleteRequest,
+    ModifyDnRequest,
+    ModifyRequest,
+)
+from annuaire.ldap.results import ResultCode
+
+WriteRequest = AddRequest | ModifyRequest | DeleteRequest | ModifyDnRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChange:
+    """RFC 3062 §2: whose password; the old and the new one, either may be left out."""
+
+    dn: str
+    old: bytes | None = field(default=None, repr=False)
+    new: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteJob:
+    """One write on its way: `actor` is who is bound, `grant` what they may change."""
+
+    request: WriteRequest | PasswordChange
+    controls: tuple[Control, ...]
+    actor: str
+    audience: Audience
+    grant: Grant
+    # Where a client came from, for the log and the journal.
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """How a write ended."""
+
+    code: ResultCode = ResultCode.success
+    text: str = ""
+    matched: str = ""
+    controls: tuple[Control, ...] = ()
+    # The value of the extended response: a generated password (RFC 3062 §2).
+    value: bytes | None = field(default=None, repr=False)
+
+
+class WriteRefusedError(Exception):
+    """Why a write cannot be done; nothing of it is."""
+
+    def __init__(self, code: int, text: str = "", matched: str = "") -> None:
+        super().__init__(text)
+        self.outcome = WriteOutcome(ResultCode(code), text, matched)
