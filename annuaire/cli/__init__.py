@@ -29,6 +29,8 @@ COMMANDS = {
     "migrate": "migrate",
     "rebuild": "rebuild",
     "stats": "stats",
+    "account": "accounts",
+    "liste-blanche": "liste_blanche",
 }
 
 INTERRUPTED = 130
@@ -46,7 +48,9 @@ class Commands(click.Group):
         if module is None:
             return None
         try:
-            found = getattr(importlib.import_module(f"annuaire.cli.{module}"), f"{name}_command")
+            found = getattr(
+                importlib.import_module(f"annuaire.cli.{module}"), f"{name.replace('-', '_')}_command"
+            )
         except ModuleNotFoundError as error:
             if error.name != f"annuaire.cli.{module}":
                 raise

@@ -19,9 +19,10 @@ def environment(state: Path, **variables: str) -> dict[str, str]:
     return {**kept, "ANNUAIRE_STATE": str(state), "COLUMNS": "200", **variables}
 
 
-def run(state: Path, *arguments: object, **variables: str) -> Result:
+def run(state: Path, *arguments: object, input: str | None = None, **variables: str) -> Result:  # noqa: A002
     """The command in this process."""
-    return CliRunner(env=environment(state, **variables)).invoke(cli.main, [str(one) for one in arguments])
+    runner = CliRunner(env=environment(state, **variables))
+    return runner.invoke(cli.main, [str(one) for one in arguments], input=input)
 
 
 def start(state: Path, *arguments: object, **options: object) -> subprocess.Popen[bytes]:

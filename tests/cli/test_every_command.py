@@ -22,7 +22,8 @@ def arguments(command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", list(cli.COMMANDS))
 def test_the_help_of_every_command_ends_with_examples_that_begin_as_it_does(command):
-    found = getattr(importlib.import_module(f"annuaire.cli.{cli.COMMANDS[command]}"), f"{command}_command")
+    module = importlib.import_module(f"annuaire.cli.{cli.COMMANDS[command]}")
+    found = getattr(module, f"{command.replace('-', '_')}_command")
     examples = found.help.partition("Exemple")[2].partition(" :")[2].strip().splitlines()
     assert examples
     assert all(f"annuaire {command}" in line for line in examples)

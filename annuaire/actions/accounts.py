@@ -1,0 +1,512 @@
+"""What every writer of an APICRYPT entry obeys: choices, interop address, versions, and what the store remembers.
+
+Imports, commands and LDAP writes all go through `settle`: given an entry as it is and as somebody wants it, the
+entry as it will be kept, and the notes to keep beside it in the same transaction. It reads no store and writes
+none; who calls it brings the memory of the account (account_memory.py) and asks about addresses.
+
+Who writes decides what a refused choice means. A file may be right about everything else, so its record is taken
+without the choice, and a warning says so; an administrator or the person asked for that very thing and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from annuaire.domain import account as accounts
+from annuaire.domain import activation, choices, identifiers, interop, moment, visibility
+from annuaire.domain.account import Account
+from annuaire.domain.activation import Refusal
+from annuaire.domain.domains import Domains
+from annuaire.domain.forfait import CLOSED
+from annuaire.ldap import ber
+from annuaire.ldap.results import ResultCode
+from annuaire.store.choices import ChoiceRow
+from annuaire.store.ledger import LedgerRow
+
+Attributes = dict[str, list[bytes]]
+
+INTEROP, LISTE_ROUGE = choices.CHOICES
+SINCE = {INTEROP: "apicryptInteropDepuis", LISTE_ROUGE: "listeRougeDepuis"}
+ADDRESS = "apicryptInteropMail"
+VERSION, VERSION_SINCE = "apicryptVersion", "apicryptVersionDepuis"
+PASSWORD = "userPassword"  # noqa: S105 (an attribute's name)
+
+TRUE, FALSE = b"TRUE", b"FALSE"
+
+
+class Writing(Enum):
+    """Who writes."""
+
+    IMPORT = "import"
+    ADMINISTRATOR = "administrator"
+    PERSON = "person"
+
+
+class Order(NamedTuple):
+    """Under which rules, when, and in whose name."""
+
+    rules: activation.Rules
+    domains: Domains
+    now: datetime
+    writing: Writing = Writing.IMPORT
+    actor: str = choices.IMPORT  # kept as the origin of a choice
+    reset: bool = False  # `--reset-choices`
+
+
+class Memory(NamedTuple):
+    """What the store remembers of an account beside its entry."""
+
+    choices: Mapping[str, ChoiceRow] = {}
+    said: Mapping[str, bytes] = {}
+    versions: Sequence[tuple[str, int]] = ()
+    # What its holder has in the ledger and no other account uses now.
+    ledger: Sequence[LedgerRow] = ()
+
+
+NOTHING = Memory()
+
+
+class Notes(NamedTuple):
+    """What to keep in the transaction of the entry. None as a value: what was remembered is forgotten."""
+
+    ledger: tuple[LedgerRow, ...] = ()
+    choices: tuple[tuple[str, str, ChoiceRow | None], ...] = ()  # account, choice
+    said: tuple[tuple[str, str, bytes | None], ...] = ()  # account, attribute
+    versions: tuple[tuple[str, str, int | None], ...] = ()  # account, since
+    # Addresses of an account without identification follow its native address: from, to.
+    moved: tuple[str, str] | None = None
+
+
+class Settled(NamedTuple):
+    """The entry as it will be kept."""
+
+    attributes: Attributes
+    warnings: tuple[str, ...]  # French: what was not taken, and why
+    notes: Notes
+    address: str  # the interop address that it has, "" for none
+    hides: bool  # strangers lose sight of somebody
+
+
+class RuleError(Exception):
+    """Why an entry is not taken: result code, the protocol's English text, and a sentence for people."""
+
+    def __init__(self, code: int, text: str, french: str) -> None:
+        super().__init__(text)
+        self.code = int(code)
+        self.text = text
+        self.french = french
+
+
+class Addresses(Protocol):
+    """Whose an address is."""
+
+    def row(self, address: str) -> LedgerRow | None:
+        """What the ledger says of it, what this transaction will add included."""
+        ...
+
+    def taken(self, address: str) -> bool:
+        """Whether the ledger has it or it is a mailbox of either directory."""
+        ...
+
+    def used(self, row: LedgerRow) -> bool:
+        """Whether another account than the one asked for has it now."""
+        ...
+
+
+def native(attributes: Mapping[str, Sequence[bytes]]) -> str | None:
+    """The key under which an account is remembered; None for an entry that is no account."""
+    found = accounts.of(attributes)
+    return None if found is None else found.native.lower()
+
+
+def holders(account: Account) -> list[str]:
+    """Under which names the ledger may know an account; the first is the one that new rows take."""
+    identified = [account.national] if identifiers.is_well_formed("", account.national) else []
+    return [*identified, account.native.lower()]
+
+
+def settle(
+    old: Attributes | None,
+    new: Attributes,
+    memory: Memory,
+    order: Order,
+    addresses: Addresses,
+    *,
+    created_at: str = "",
+    leftover: Memory = NOTHING,
+) -> Settled:
+    """Judge an account; RuleError when it is not taken.
+
+    memory: of the account under its native address until now. leftover: what is remembered under a native address
+    that it takes only now. created_at: of the entry, when there is one. `old` is an account too, or None.
+    """
+    wanted = accounts.of(new)
+    assert wanted is not None
+    return _Settling(old, new, wanted, memory, leftover, order, addresses, created_at).settled()
+
+
+def forsaken(old: Attributes, memory: Memory, order: Order, created_at: str) -> Notes:
+    """What to remember of an account whose entry goes, or is an account no more: everything that only it told."""
+    account = accounts.of(old)
+    assert account is not None
+    key = account.native.lower()
+    kept = []
+    for choice in choices.CHOICES:
+        if choice not in memory.choices and old.get(choice):
+            since = _text(old, SINCE[choice]) or created_at
+            kept.append((key, choice, ChoiceRow(key, choice, _is_true(old, choice), since, choices.IMPORT)))
+    versions = [] if memory.versions else [(key, *one) for one in history(old, (), created_at)]
+    if _status(account) != CLOSED:
+        versions.append((key, moment.format(order.now), CLOSED))
+    return Notes(choices=tuple(kept), versions=tuple(versions))
+
+
+def history(
+    attributes: Mapping[str, Sequence[bytes]], rows: Sequence[tuple[str, int]], created_at: str
+) -> list[tuple[str, int]]:
+    """Since when an account has had which version (forfait.CLOSED: none), oldest first.
+
+    Rows are kept only of what the entry does not tell: an account that never changed has none.
+    """
+    account = accounts.of(attributes)
+    if rows or account is None:
+        return sorted(rows)
+    since = _text(attributes, VERSION_SINCE) or created_at
+    if account.state == accounts.CLOSED:
+        return (
+            [(since, account.version), (created_at, CLOSED)] if since < created_at else [(created_at, CLOSED)]
+        )
+    return [(since, account.version)]
+
+
+def hides(old: Attributes | None, new: Attributes | None, order: Order) -> bool:
+    """Whether strangers see less of an account after a change: Note [Secrecy before availability]."""
+    before, after = (_faces(attributes, order) for attributes in (old, new))
+    return visibility.hides(before, after)
+
+
+def _faces(attributes: Attributes | None, order: Order) -> dict[visibility.Face, visibility.Audience]:
+    account = None if attributes is None else accounts.of(attributes)
+    if account is None:
+        return {}
+    reachable = activation.is_reachable_from_trust_space(account, order.rules, order.now)
+    return visibility.of_account(account, reachable, dgs_sees_liste_rouge=False)
+
+
+class _Settling:
+    """One account on its way. The steps stand in their order: each needs what those before it have decided."""
+
+    def __init__(
+        self,
+        old: Attributes | None,
+        new: Attributes,
+        wanted: Account,
+        memory: Memory,
+        leftover: Memory,
+        order: Order,
+        addresses: Addresses,
+        created_at: str,
+    ) -> None:
+        self.old: Attributes = old or {}
+        self.before = accounts.of(self.old)
+        self.attributes = {name: list(values) for name, values in new.items()}
+        self.wanted = wanted
+        self.memory = memory
+        self.order = order
+        self.addresses = addresses
+        self.created_at = created_at
+        self.imported = order.writing is Writing.IMPORT
+        self.now = moment.format(order.now)
+        self.key = wanted.native.lower()
+        self.warnings: list[str] = []
+        self.ledger: list[LedgerRow] = []
+        self.kept_choices: dict[tuple[str, str], ChoiceRow | None] = {}
+        self.kept_said: dict[tuple[str, str], bytes | None] = {}
+        self.kept_versions: dict[tuple[str, str], int | None] = {}
+        self.moved: tuple[str, str] | None = None
+        if self.before is not None and self.before.native.lower() != self.key:
+            self._move(self.before.native.lower(), leftover)
+
+    def settled(self) -> Settled:
+        self._explicit_address()
+        for choice in choices.CHOICES:
+            self._choice(choice)
+        self._address()
+        self._personal()
+        self._version()
+        # An attribute that the file has and that is empty now would be one without values.
+        attributes = {name: values for name, values in self.attributes.items() if values}
+        notes = Notes(
+            tuple(self.ledger),
+            tuple((*place, row) for place, row in self.kept_choices.items()),
+            tuple((*place, value) for place, value in self.kept_said.items()),
+            tuple((*place, version) for place, version in self.kept_versions.items()),
+            self.moved,
+        )
+        before = self.old if self.before is not None else None
+        hidden = before is not None and hides(before, attributes, self.order)
+        return Settled(attributes, tuple(self.warnings), notes, _text(attributes, ADDRESS), hidden)
+
+    def _move(self, former: str, leftover: Memory) -> None:
+        """The native address is another one: what is remembered of the account goes along.
+
+        What somebody left behind who once had the new address is not theirs, and goes.
+        """
+        self.moved = (former, self.key)
+        for row in leftover.choices.values():
+            self.kept_choices[self.key, row.choice] = None
+        for attribute in leftover.said:
+            self.kept_said[self.key, attribute] = None
+        for since, _ in leftover.versions:
+            self.kept_versions[self.key, since] = None
+        for row in self.memory.choices.values():
+            self.kept_choices[former, row.choice] = None
+            self.kept_choices[self.key, row.choice] = row._replace(account=self.key)
+        for attribute, value in self.memory.said.items():
+            self.kept_said[former, attribute] = None
+            self.kept_said[self.key, attribute] = value
+        for since, version in self.memory.versions:
+            self.kept_versions[former, since] = None
+            self.kept_versions[self.key, since] = version
+
+    # --- Addresses: Note [An interop address is never given twice] ---
+
+    def _explicit_address(self) -> None:
+        held, given = _text(self.old, ADDRESS).lower(), _text(self.attributes, ADDRESS).lower()
+        if not given or given == held:
+            if held and not given and not self.imported:
+                raise RuleError(
+                    ResultCode.unwillingToPerform,
+                    f"{ADDRESS}: an address is kept for good, also while exchanges are closed",
+                    "L'adresse d'interopérabilité est conservée, même quand les échanges sont fermés.",
+                )
+            if held:
+                self.attributes[ADDRESS] = [held.encode()]
+            return
+        if self.order.writing is Writing.PERSON:
+            raise RuleError(
+                ResultCode.insufficientAccessRights,
+                f"{ADDRESS}: an administrator gives it",
+                "L'adresse d'interopérabilité est attribuée par l'administrateur.",
+            )
+        if not interop.valid_explicit(given, self.order.domains.interop):
+            domains = ", ".join(self.order.domains.interop)
+            raise RuleError(
+                ResultCode.constraintViolation,
+                f"{ADDRESS}: not an address that can be given: letters, digits and single dots, hyphens or"
+                f" underscores, at one of {domains}",
+                "Cette adresse ne peut pas être donnée : lettres, chiffres, points, tirets et soulignés isolés,"
+                f" dans l'un des domaines {domains}.",
+            )
+        row = self.addresses.row(given)
+        theirs = row is not None and row.holder in holders(self.wanted)
+        used = row is not None and theirs and self.addresses.used(row)
+        if used or (not theirs and self.addresses.taken(given)):
+            raise RuleError(
+                ResultCode.constraintViolation,
+                f"{ADDRESS}: {given} is somebody else's, or was once",
+                f"L'adresse {given} est, ou a été, celle de quelqu'un d'autre.",
+            )
+        if row is None:
+            self.ledger.append(LedgerRow(given, holders(self.wanted)[0], self.now, interop.GIVEN))
+        self.attributes[ADDRESS] = [given.encode()]
+
+    def _address(self) -> None:
+        """What exchanges that are open need. An entry that describes somebody else now has not their address."""
+        present = _text(self.attributes, ADDRESS)
+        before = self.before
+        if present and before is not None and present == before.interop.lower():
+            row = self.addresses.row(present)
+            if row is not None and row.holder not in {*holders(self.wanted), before.native.lower()}:
+                self.warnings.append(
+                    f"{self.wanted.native} décrit une autre personne : l'adresse {present} reste à la première."
+                )
+                del self.attributes[ADDRESS]
+                present = ""
+            elif row is None:
+                self.ledger.append(LedgerRow(present, holders(self.wanted)[0], self.now, interop.GIVEN))
+        if present or not _is_true(self.attributes, INTEROP):
+            return
+        held = interop.in_order([row for row in self.memory.ledger if not self.addresses.used(row)])
+        address = interop.allocate(
+            self.wanted._replace(interop=""),
+            _text(self.attributes, "givenName"),
+            _text(self.attributes, "sn"),
+            self.order.domains.interop[0],
+            self.addresses.taken,
+            held,
+        )
+        if address not in held:
+            self.ledger.append(LedgerRow(address, holders(self.wanted)[0], self.now, interop.ALLOCATED))
+        self.attributes[ADDRESS] = [address.encode()]
+
+    # --- Choices: Note [A person's choice outlives every import] ---
+
+    def _choice(self, choice: str) -> None:
+        remembered = self.memory.choices.get(choice)
+        held = list(self.old.get(choice, ()))
+        since = _text(self.old, SINCE[choice])
+        if self.before is None and remembered is not None:
+            held, since = [TRUE if remembered.value else FALSE], remembered.since
+        asked = self.attributes.get(choice, [])
+        if self.imported:
+            values = self._choice_of_file(choice, held, asked, remembered)
+        else:
+            values = self._choice_of_person(choice, held, asked, remembered)
+        self.attributes[choice] = values
+        changed = (values == [TRUE]) != (held == [TRUE])
+        given = _text(self.attributes, SINCE[choice])
+        if changed:
+            new_since = given if self.imported and moment.parse(given) and given != since else self.now
+        elif since or held:
+            new_since = since
+        else:
+            new_since = given if values and moment.parse(given) else ""
+        self.attributes[SINCE[choice]] = [new_since.encode()] if new_since else []
+        if not self.imported and (remembered is None or changed or remembered.origin == choices.IMPORT):
+            row = ChoiceRow(self.key, choice, values == [TRUE], new_since or self.now, self.order.actor)
+            if changed or asked != held:
+                self.kept_choices[self.key, choice] = row
+
+    def _choice_of_file(
+        self, choice: str, held: list[bytes], asked: list[bytes], remembered: ChoiceRow | None
+    ) -> list[bytes]:
+        said = self._said(choice)
+        chosen = remembered is not None and remembered.origin != choices.IMPORT
+        outcome = choices.choice(held, said, asked, chosen, self.order.reset)
+        if list(outcome.values) == [TRUE] and held != [TRUE]:
+            refusal = self._refusal(choice)
+            if refusal is not None:
+                outcome = choices.not_taken(held, asked)
+                if said is None or list(said) != asked:
+                    self.warnings.append(refusal.text)
+        elif outcome.warning:
+            self.warnings.append("Un choix de la personne passe avant celui du fichier (--reset-choices).")
+        self._remember_said(choice, outcome.said)
+        taken = self.order.reset and bool(asked) and outcome.said is None
+        if remembered is not None and (taken or not chosen):
+            self.kept_choices[self.key, choice] = None  # the entry tells it again
+        return list(outcome.values)
+
+    def _choice_of_person(
+        self, choice: str, held: list[bytes], asked: list[bytes], remembered: ChoiceRow | None
+    ) -> list[bytes]:
+        if asked == [TRUE] and held != [TRUE]:
+            refusal = self._refusal(choice)
+            if refusal is not None:
+                raise RuleError(ResultCode.unwillingToPerform, _ENGLISH[refusal.code], refusal.text)
+        self._remember_source(choice, held, asked)
+        return asked
+
+    def _refusal(self, choice: str) -> Refusal | None:
+        """Why this account may not make that choice, given what was decided of those before it."""
+        account = accounts.of(self.attributes)
+        assert account is not None
+        if choice == INTEROP:
+            return activation.refusal(account, self.order.rules, self.order.now)
+        return activation.liste_rouge_refusal(account._replace(liste_rouge=False))
+
+    # --- What the source said ---
+
+    def _said(self, attribute: str) -> tuple[bytes, ...] | None:
+        encoded = self.memory.said.get(attribute)
+        return None if encoded is None else tuple(ber.decode_attributes(encoded).get(attribute, ()))
+
+    def _remember_said(self, attribute: str, said: Sequence[bytes] | None) -> None:
+        encoded = None
+        if said is not None:
+            encoded = ber.encode_attributes({attribute: list(said)} if said else {})
+        if encoded != self.memory.said.get(attribute) or (self.key, attribute) in self.kept_said:
+            self.kept_said[self.key, attribute] = encoded
+
+    def _remember_source(self, attribute: str, held: Sequence[bytes], now: Sequence[bytes]) -> None:
+        """Somebody else than the source gives an attribute another value: keep what the source said of it."""
+        if self.before is None or sorted(held) == sorted(now):
+            return
+        said = self._said(attribute)
+        source = tuple(held) if said is None else said
+        self._remember_said(attribute, None if sorted(source) == sorted(now) else source)
+
+    def _personal(self) -> None:
+        """Attributes that the person may change. A file without a password takes none away."""
+        for attribute in sorted({*self.old, *self.attributes, *self.memory.said}):
+            if not choices.is_personal(attribute):
+                continue
+            held, asked = self.old.get(attribute, []), self.attributes.get(attribute, [])
+            if not self.imported:
+                self._remember_source(attribute, held, asked)
+                continue
+            said = self._said(attribute)
+            if asked or attribute == PASSWORD:
+                if self.before is None:
+                    said = None
+                outcome = choices.personal(held, said, asked, self.order.reset)
+                values, said = list(outcome.values), outcome.said
+            elif said is None or self.before is None:
+                values, said = [], None  # what the source gave, it takes away
+            else:
+                values, said = held, ()
+            self.attributes[attribute] = values
+            self._remember_said(
+                attribute, None if said is not None and sorted(said) == sorted(values) else said
+            )
+
+    # --- Versions, for the yearly statement ---
+
+    def _version(self) -> None:
+        before, given, held = (
+            self.before,
+            _text(self.attributes, VERSION_SINCE),
+            _text(self.old, VERSION_SINCE),
+        )
+        if before is None:
+            known = sorted(self.memory.versions)
+            if known and known[-1][1] != _status(self.wanted):
+                self._keep_version(given if moment.parse(given) else self.now, _status(self.wanted))
+            return
+        if before.version != self.wanted.version:
+            since = given if moment.parse(given) and given != held else self.now
+            self.attributes[VERSION_SINCE] = [since.encode()]
+        elif not given and held and self.imported:
+            since = held
+            self.attributes[VERSION_SINCE] = [held.encode()]
+        else:
+            since = given
+        now = _status(self.wanted)
+        if _status(before) != now:
+            if not self.memory.versions:
+                for at, version in history(self.old, (), self.created_at or self.now):
+                    self._keep_version(at, version)
+            # A closed or opened subscription changes today, whatever version it had since when.
+            self._keep_version(since if before.version != self.wanted.version and now else self.now, now)
+        elif self.memory.versions and since and since != held:
+            self._keep_version(since, now)
+
+    def _keep_version(self, since: str, version: int) -> None:
+        self.kept_versions[self.key, since] = version
+
+
+_ENGLISH = {
+    activation.VERSION: "apicryptInterop: only version 2 of APICRYPT exchanges with the trust space",
+    activation.PROFESSION: "apicryptInterop: the trust space is not open to this profession",
+    activation.STATE: "apicryptInterop: the subscription is not active",
+    activation.CALENDAR: "apicryptInterop: exchanges with the trust space are not open yet in this region",
+    activation.INTEROP_OFF: "listeRouge: possible once exchanges with the trust space are open",
+}
+
+
+def _status(account: Account) -> int:
+    """The version that counts: none of a closed subscription."""
+    return CLOSED if account.state == accounts.CLOSED else account.version
+
+
+def _text(attributes: Mapping[str, Sequence[bytes]], name: str) -> str:
+    values = attributes.get(name)
+    return values[0].decode("utf-8", "replace") if values else ""
+
+
+def _is_true(attributes: Mapping[str, Sequence[bytes]], name: str) -> bool:
+    return _text(attributes, name).upper() == "TRUE"

@@ -1,0 +1,119 @@
+"""Accounts that are an audience and nothing else: mail servers, partners, administrators, `uid=NAME,ou=comptes,…`."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import NamedTuple
+
+from annuaire.actions import preparing, recording
+from annuaire.actions.refresh import StoreSource
+from annuaire.domain import audience, password
+from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed, NotFound, Refused
+from annuaire.index.folder import IndexFolder
+from annuaire.ldap import dn, tree
+from annuaire.ldap.dn import Dn, Rdn
+from annuaire.store.entries import NewEntry
+
+STRUCTURAL = "account"
+CLASSES = [b"top", STRUCTURAL.encode(), b"annuaireCompte"]
+AUDIENCE = "annuaireAudience"
+# TRUE: whoever binds as this account is given password hashes too when it copies the directory.
+REPLICATES = "annuaireReplication"
+
+# Nothing that a DN, a shell or a log would have to quote.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = (
+    "1 à 64 lettres sans accent, chiffres, points, tirets et soulignés, le premier une lettre ou un chiffre"
+)
+
+
+class AudienceAccount(NamedTuple):
+    name: str
+    dn: str
+    audience: str
+    replicates_passwords: bool
+    created_at: str
+
+
+def add(
+    source: StoreSource,
+    folder: IndexFolder,
+    name: str,
+    seer: Audience,
+    secret: bytes,
+    *,
+    replicates_passwords: bool = False,
+    actor: str = "",
+) -> str:
+    """Make an account; its DN. Visible, and able to bind on this machine, on return."""
+    if not _NAME.fullmatch(name):
+        raise Malformed(f"nom de compte : {NAME_RULE}")
+    if not secret:
+        raise Malformed("le mot de passe est vide")
+    if len(secret) > password.PASSWORD_MAX:
+        raise Malformed(f"le mot de passe dépasse {password.PASSWORD_MAX} octets")
+    own, key = _place(source, name)
+    attributes = {
+        "objectClass": list(CLASSES),
+        "uid": [name.encode()],
+        AUDIENCE: [audience.format(seer).encode()],
+        preparing.PASSWORD: [password.hash(secret)],
+    }
+    if replicates_passwords:
+        attributes[REPLICATES] = [b"TRUE"]
+    violations = source.schema().check(own, attributes)
+    if violations:
+        raise Refused("; ".join(violation.text for violation in violations))
+    encoded, passwords = preparing.encode(attributes)
+    with recording.recording(source, folder, actor) as begun:
+        if begun.writer.entry(key) is not None:
+            raise Refused(f"le compte {name} existe déjà : {dn.format(own)}")
+        begun.writer.add(
+            NewEntry(
+                key, dn.parent_key(key), dn.format(own), uuid.uuid4().bytes, encoded, passwords, STRUCTURAL
+            )
+        )
+    return dn.format(own)
+
+
+def remove(source: StoreSource, folder: IndexFolder, name: str, *, actor: str = "") -> str:
+    """Remove an account; its DN. Who is bound as it stays so until the connection ends."""
+    own, key = _place(source, name)
+    with recording.recording(source, folder, actor) as begun:
+        row = begun.writer.entry(key)
+        if row is None or AUDIENCE not in preparing.decode(row.attributes, None):
+            raise NotFound(f"il n'y a pas de compte {name}")
+        if begun.writer.has_children(key):
+            raise Refused(f"des entrées se trouvent sous {dn.format(own)}")
+        begun.writer.delete(row)
+    return row.dn
+
+
+def every(source: StoreSource) -> list[AudienceAccount]:
+    """All of them, by name."""
+    branch = tree.plant(source.suffix, (), source.schema()).managed[tree.ACCOUNTS]
+    found = []
+    with source.store().reading() as reader:
+        for row in reader.subtree(branch):
+            attributes = preparing.decode(row.attributes, None)
+            if AUDIENCE not in attributes:
+                continue
+            found.append(
+                AudienceAccount(
+                    attributes.get("uid", [b""])[0].decode("utf-8", "replace"),
+                    row.dn,
+                    attributes[AUDIENCE][0].decode("utf-8", "replace"),
+                    attributes.get(REPLICATES) == [b"TRUE"],
+                    row.created_at,
+                )
+            )
+    return sorted(found)
+
+
+def _place(source: StoreSource, name: str) -> tuple[Dn, bytes]:
+    schema = source.schema()
+    branch = tree.plant(source.suffix, (), schema).branch(tree.ACCOUNTS)
+    own = Dn((Rdn((("uid", name),)), *branch.rdns))
+    return own, dn.key(own, schema)
