@@ -111,7 +111,7 @@ def _about_professions(codes: Sequence[str], professions: Professions) -> str:
         return (
             "Aucune profession n'est indiquée : l'espace de confiance MSSanté est ouvert selon la profession."
         )
-    named = ", ".join([f"{professions.label(code) or 'profession inconnue'} ({code})" for code in codes])
+    named = ", ".join([f"{professions.label(code) or 'inconnue'} ({code})" for code in codes])
     return f"L'espace de confiance MSSanté n'est pas ouvert à cette profession : {named}."
 
 

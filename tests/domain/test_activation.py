@@ -41,7 +41,7 @@ def test_a_physician_in_version_2_may_open_exchanges() -> None:
         (
             {"professions": ("71", "0")},
             "profession",
-            "L'espace de confiance MSSanté n'est pas ouvert à cette profession : Ostéopathe (71), profession inconnue (0).",
+            "L'espace de confiance MSSanté n'est pas ouvert à cette profession : Ostéopathe (71), inconnue (0).",
         ),
         (
             {"professions": ()},
