@@ -54,6 +54,11 @@ TABLE = (
 RIGHTS = {right.part: right for right in TABLE}
 
 
+def reads_own(audience: Audience) -> bool:
+    """Whether whoever is bound as an entry of this audience reads that entry as it is stored, passwords aside."""
+    return bool(audience & RIGHTS[Part.OWN].readers)
+
+
 class Grant(NamedTuple):
     """What may be changed: everything, or these attributes of that one entry."""
 

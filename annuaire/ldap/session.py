@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from annuaire.domain.audience import NOBODY
+from annuaire.domain import access
+from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import AnnuaireError, Malformed, NotFound, Refused, Unavailable
 from annuaire.ldap import capabilities, requests, responses, root_dse
+from annuaire.ldap import dn as names
 from annuaire.ldap.framing import Framer, FramingError
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import (
+    BASE,
     AbandonRequest,
     AddRequest,
     BindRequest,
@@ -291,7 +294,10 @@ class Session:
                 elif self.audience == NOBODY:
                     answer = self._not_for_strangers(message)
                 else:
-                    found = self._directory.search(message, self.audience, now)
+                    audience = self.audience
+                    if operation.scope == BASE and self._is_own(operation.base):
+                        audience = Audience.ADMIN  # domain/access.py: people read their own entry
+                    found = self._directory.search(message, audience, now)
                     if type(found) is not bytes:
                         return self._begin_stream(message, found, now)
                     answer = found
@@ -332,9 +338,20 @@ class Session:
         if self.audience == NOBODY:
             return self._not_for_strangers(message)
         if isinstance(operation, CompareRequest):
-            return compare.answer(message.message_id, operation, self._service, self.audience)
+            audience = Audience.ADMIN if self._is_own(operation.dn) else self.audience
+            return compare.answer(message.message_id, operation, self._service, audience)
         begun = writes.begin(message, self._service, self.identity, self.audience, self.peer)
         return begun if isinstance(begun, bytes) else self._wait_for(message, begun, now)
+
+    def _is_own(self, name: bytes) -> bool:
+        """Whether a name is that of the entry as which the client is bound, and may be read as such."""
+        own = self.identity.key
+        if not own or not access.reads_own(self.audience):
+            return False
+        try:
+            return names.key(names.parse(name.decode()), self._service.schema) == own
+        except (Malformed, UnicodeDecodeError):
+            return False
 
     def _refused_control(self, message: Message) -> bytes | None:
         operation = type(message.operation)
