@@ -137,6 +137,9 @@ class Routing:
     key_grace_days: int = option(integer(0), 30, "delivery goes on after the end of a key")
     own_networks: tuple[str, ...] = option(LIST, (), "clients that may use our addresses unauthenticated")
     require_certificate: bool = option(BOOLEAN, False, "a trust-space sender must show a certificate")
+    transport_mssante: str = option(TEXT, "mssante:[127.0.0.1]:10026", "socketmap: the way out of the sphere")
+    transport_v1: str = option(TEXT, "apicrypt1:", "socketmap: the way to our users of V1")
+    transport_v2: str = option(TEXT, "apicrypt2:", "socketmap: the way to our users of V2")
 
 
 @dataclass(frozen=True, slots=True)
