@@ -83,10 +83,9 @@ def test_where_values_come_from_is_asked_for_by_name_and_written_by_nobody() -> 
     assert not source.single_value
 
 
-def test_all_identifiers_stand_under_one_root_and_are_used_once() -> None:
+def test_identifiers_stand_under_one_root_and_none_is_left_out() -> None:
+    """A number is never used for something else later: so a hole would be one that was taken back."""
     root = "2.25.14326256113238642938593301887826751103."
-    oids = [known.oid for known in STANDARD.attribute_types if known.oid.startswith(root)]
-    oids += [known.oid for known in STANDARD.object_classes if known.oid.startswith(root)]
-    assert sorted(oids) == sorted(
-        [f"{root}1.{n}" for n in range(1, 19)] + [f"{root}2.{n}" for n in range(1, 5)]
-    )
+    for arc, known in (("1", STANDARD.attribute_types), ("2", STANDARD.object_classes)):
+        oids = [one.oid for one in known if one.oid.startswith(root)]
+        assert sorted(oids) == sorted(f"{root}{arc}.{number}" for number in range(1, len(oids) + 1))
