@@ -1,5 +1,6 @@
 """The imports that were made, with their totals and what they refused, and small settings of the state."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -38,6 +39,13 @@ _REFUSALS = text(
     'SELECT line, dn, code, reason FROM refusals WHERE "import" = :id AND line > :after'
     " ORDER BY line LIMIT :limit"
 )
+# The names in statements are our own, never a caller's; values are always bound.
+_RECORD = text(
+    f"INSERT INTO imports ({_COLUMNS}) VALUES ({', '.join(f':{name}' for name in ImportRow._fields)})"  # noqa: S608
+)
+_REFUSE = text(
+    'INSERT INTO refusals ("import", line, dn, code, reason) VALUES (:id, :line, :dn, :code, :reason)'
+)
 _SETTING = text("SELECT value FROM settings WHERE name = :name")
 _SET = text(
     "INSERT INTO settings (name, value) VALUES (:name, :value)"
@@ -66,6 +74,13 @@ class ImportReader:
 
 class ImportWriter(ImportReader):
     """Settings are written like everything else: under the write lock."""
+
+    def record_import(self, row: ImportRow, refusals: Iterable[RefusalRow] = ()) -> None:
+        """Keep that an import was made; one that is not staged, whose rows the caller has (else applying.record)."""
+        self._connection.execute(_RECORD, row._asdict())
+        refused = [{"id": row.id, **refusal._asdict()} for refusal in refusals]
+        if refused:
+            self._connection.execute(_REFUSE, refused)
 
     def set_setting(self, name: str, value: bytes) -> None:
         self._connection.execute(_SET, {"name": name, "value": value})
