@@ -14,6 +14,7 @@ from typing import NamedTuple
 from annuaire.store.engine import Writer
 from annuaire.store.entries import COLUMNS
 from annuaire.store.staging import Staging
+from annuaire.store.working import WorkingTables
 
 
 class Totals(NamedTuple):
@@ -66,7 +67,7 @@ def count_changed(staging: Staging) -> int:
 
 
 @contextmanager
-def applying(staging: Staging, actor: str, at: str) -> Iterator[Writer]:
+def applying(staging: WorkingTables, actor: str, at: str) -> Iterator[Writer]:
     """The write lock, and one transaction of the store with the working tables beside it."""
     with staging.store.write_lock(), staging.transaction(immediate=True):
         writer = Writer(staging.connection, actor, at)
@@ -153,7 +154,7 @@ def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: s
 
 
 def record(
-    staging: Staging,
+    staging: WorkingTables,
     writer: Writer,
     import_id: int,
     source: str,

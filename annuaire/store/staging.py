@@ -7,50 +7,24 @@ tables, and nothing of them outlives the import.
 # The names in statements are our own, never a caller's; values are always bound.
 # ruff: noqa: S608
 
-import fcntl
-import os
-import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
-from annuaire.errors import Unavailable
-from annuaire.store.engine import FILE_MODE, STATE_MODE, Reader, Store, translated
+from annuaire.store import working
+from annuaire.store.engine import Store
 from annuaire.store.entries import EntryRow
-from annuaire.store.staging_tables import (
-    INDEXES,
-    NO_PARENT,
-    STAGED,
-    STATE,
-    TABLES,
-    Refused,
-    StagedRow,
-    State,
-    words,
-)
-
-FOLDER = "imports"
-ROWS_AT_ONCE = 1000
-# Page cache while importing, in KiB (negative by SQLite's convention): the indexes of 500,000 entries fit, so
-# that no dirty page is written twice.
-CACHE_KIB = -200_000
-# Of the file of working tables, mapped instead of read page by page: a national directory's worth.
-MAPPED_MAX = 4 << 30
+from annuaire.store.staging_tables import INDEXES, NO_PARENT, STAGED, STATE, TABLES, StagedRow, State
+from annuaire.store.working import ROWS_AT_ONCE, WorkingTables
 
 
-class Staging:
-    """One import's working tables and the connection that sees them beside the store."""
+class Staging(WorkingTables):
+    """What a file of entries says, and what becomes of them."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
-        self.store = store
-        self.connection = connection
-        self._words = words(store.embedded)
-        # Some fifty; a file of changes runs the same five for each record.
-        self._statements: dict[str, TextClause] = {}
+        super().__init__(store, connection)
         self._slot = 0
 
     # --- Filling ---
@@ -62,9 +36,9 @@ class Staging:
         refused: Sequence[tuple[Any, ...]] = (),
     ) -> None:
         with self.transaction():
-            self._insert("staged", STAGED, rows)
-            self._insert("steps", "line, record", steps)
-            self._insert("refused", "line, dn, code, reason, record, late", [(*row, 0) for row in refused])
+            self.insert("staged", STAGED, rows)
+            self.insert("steps", "line, record", steps)
+            self.insert("refused", "line, dn, code, reason, record, late", [(*row, 0) for row in refused])
 
     def index(self) -> None:
         """After the last row: sorting at the end is faster than keeping order all along."""
@@ -76,12 +50,6 @@ class Staging:
                     self.execute("ANALYZE {t}" + table)
 
     # --- Comparing ---
-
-    @contextmanager
-    def comparing(self) -> Iterator[Reader]:
-        """One snapshot of the store, with the working tables beside it; holds no lock."""
-        with self.transaction(snapshot=True):
-            yield Reader(self.connection)
 
     def steps(self) -> int:
         return self.number("SELECT count(*) FROM {t}steps")
@@ -159,24 +127,9 @@ class Staging:
             if self.count_refused() == before:
                 return
 
-    def refuse(self, refusals: Iterable[Refused]) -> None:
-        """Refuse records that were staged."""
-        self._insert("refused", "line, dn, code, reason, record", [tuple(refusal) for refusal in refusals])
-
-    def refusals(self, after: int = 0, limit: int = ROWS_AT_ONCE) -> list[Refused]:
-        rows = self.execute(
-            "SELECT line, dn, code, reason, record FROM {t}refused WHERE line > :after ORDER BY line LIMIT :limit",
-            after=after,
-            limit=limit,
-        )
-        return list(map(Refused._make, rows))
-
     def staged(self, line: int) -> StagedRow | None:
         row = self.execute(f"SELECT {STAGED} FROM {{t}}staged WHERE line = :line", line=line).first()
         return None if row is None else StagedRow._make(row)
-
-    def count_refused(self) -> int:
-        return self.number("SELECT count(*) FROM {t}refused")
 
     def describes(self, key: bytes) -> bool:
         """Whether a record is about the entry with this key."""
@@ -206,7 +159,7 @@ class Staging:
         for state in states:
             self._slot += 1
             rows.append(tuple(state._replace(slot=self._slot)))
-        self._insert("states", STATE, rows)
+        self.insert("states", STATE, rows)
 
     def state_at(self, key: bytes) -> State | None:
         """What will lie at a key, if the import has touched it."""
@@ -272,117 +225,11 @@ class Staging:
         )
         return [(row[0], row[1]) for row in rows]
 
-    # --- Below ---
-
-    def settle(self) -> None:
-        """After a large commit, SQLite's log goes into its file now, with nobody waiting for it."""
-        if self.store.embedded:
-            # The commit is durable already: on a full disk the log simply stays until a later checkpoint.
-            with suppress(sqlite3.OperationalError):
-                self._driver().execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _driver(self) -> Any:
-        return self.connection.connection.dbapi_connection
-
-    @contextmanager
-    def transaction(self, immediate: bool = False, snapshot: bool = False) -> Iterator[None]:
-        options = {"annuaire_begin": "IMMEDIATE" if immediate else "DEFERRED"}
-        if not self.store.embedded:
-            options["isolation_level"] = "REPEATABLE READ" if snapshot else "READ COMMITTED"
-        self.connection.execution_options(**options)
-        with translated(), self.connection.begin():
-            yield
-
-    def execute(self, statement: str, **values: Any) -> Any:
-        known = self._statements.get(statement)
-        if known is None:
-            known = self._statements[statement] = text(statement.format(**self._words))
-        return self.connection.execute(known, values)
-
-    def number(self, statement: str, **values: Any) -> int:
-        return int(self.execute(statement, **values).scalar_one())
-
-    def _insert(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
-        name = self._words["t"] + table
-        if self.store.embedded:
-            marks = ", ".join("?" * len(rows[0]))
-            self.connection.exec_driver_sql(f"INSERT INTO {name} ({columns}) VALUES ({marks})", list(rows))
-            return
-        trouble = self.connection.dialect.dbapi.OperationalError  # type: ignore[union-attr]
-        try:
-            with self._driver().cursor().copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        except trouble as error:
-            raise Unavailable("the store is not available", str(error)) from error
-
 
 @contextmanager
 def staging(store: Store) -> Iterator[Staging]:
-    """Working tables for one import; those that a killed import left are removed first."""
-    with store.own_connection() as connection:
-        if store.embedded:
-            with _file(store.state) as path:
-                driver: Any = connection.connection.dbapi_connection
-                driver.execute("ATTACH DATABASE ? AS staging", (str(path),))
-                # Nothing here must survive anything: no journal, no waiting for the disk.
-                driver.execute("PRAGMA staging.journal_mode = OFF")
-                driver.execute("PRAGMA staging.synchronous = OFF")
-                # Applying reads rows in another order than they were written in.
-                driver.execute(f"PRAGMA staging.mmap_size = {MAPPED_MAX}")
-                driver.execute(f"PRAGMA staging.cache_size = {CACHE_KIB}")
-                driver.execute(f"PRAGMA main.cache_size = {CACHE_KIB}")
-                driver.execute("PRAGMA wal_autocheckpoint = 0")
-                yield _create(store, connection)
-        else:
-            yield _create(store, connection)
-
-
-def _create(store: Store, connection: Connection) -> Staging:
-    created = Staging(store, connection)
-    with created.transaction():
-        for statement in TABLES:
-            created.execute(statement)
-    return created
-
-
-@contextmanager
-def _file(state: Path) -> Iterator[Path]:
-    folder = state / FOLDER
-    folder.mkdir(mode=STATE_MODE, exist_ok=True)
-    remove_stale(folder)
-    name = secrets.token_hex(8)
-    lock = folder / f"{name}.lock"
-    path = folder / f"{name}.db"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def remove_stale(folder: Path) -> int:
-    """Remove the files of imports that live no more: their lock is free. How many there were."""
-    removed = 0
-    for lock in folder.glob("*.lock"):
-        try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            lock.with_suffix(".db").unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
-            removed += 1
-        finally:
-            os.close(descriptor)
-    return removed
+    """Working tables for one file of entries."""
+    with working.beside(store) as connection:
+        created = Staging(store, connection)
+        created.create(TABLES)
+        yield created

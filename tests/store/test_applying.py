@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from annuaire.store import applying, engine, staging
+from annuaire.store import applying, engine, staging, working
 from annuaire.store.entries import NewEntry
 from annuaire.store.staging_tables import State
 
@@ -74,12 +74,12 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
 
 
 def test_files_of_dead_imports_go_and_those_of_live_ones_stay(store):
-    folder = store.state / staging.FOLDER
+    folder = store.state / working.FOLDER
     with staging.staging(store):
         live = {path.name for path in folder.iterdir()}
         (folder / "dead.lock").touch()
         (folder / "dead.db").touch()
-        assert staging.remove_stale(folder) == 1
+        assert working.remove_stale(folder) == 1
         assert {path.name for path in folder.iterdir()} == live
     assert list(folder.iterdir()) == []
 
