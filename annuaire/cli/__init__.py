@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "imports",
     "export": "export",
     "find": "find",
+    "journal": "journal",
     "check": "check",
     "migrate": "migrate",
     "rebuild": "rebuild",

@@ -72,14 +72,15 @@ def _walked(folder: Path, chain: str, known: Position, last: int) -> Ending:
             if index >= skipped:
                 following = records.follow(line, head)
                 if following is None:
-                    return Ending(position._replace(file=number), _rest(path, size))
+                    return Ending(position._replace(file=number), rest(path, size))
                 head = following
                 position = Position(position.length + 1, head.hex(), number)
             size += len(line)
     return Ending(position._replace(file=last))
 
 
-def _rest(path: Path, size: int) -> str:
+def rest(path: Path, size: int) -> str:
+    """The hash of what stands behind so many octets of a file."""
     digest = sha256()
     with open(path, "rb") as file:
         file.seek(size)
