@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from annuaire.actions.account_memory import NOTHING, Addresses, Memory, Notes, holders
 from annuaire.domain import account as accounts
-from annuaire.domain import activation, choices, identifiers, interop, moment, visibility
+from annuaire.domain import activation, choices, interop, moment, visibility
 from annuaire.domain.account import Account
 from annuaire.domain.activation import Refusal
+from annuaire.domain.audience import Audience
 from annuaire.domain.domains import Domains
-from annuaire.domain.forfait import CLOSED
+from annuaire.domain.forfait import CLOSED, history
 from annuaire.ldap import ber
 from annuaire.ldap.results import ResultCode
 from annuaire.store.choices import ChoiceRow
@@ -54,30 +56,8 @@ class Order(NamedTuple):
     writing: Writing = Writing.IMPORT
     actor: str = choices.IMPORT  # kept as the origin of a choice
     reset: bool = False  # `--reset-choices`
-
-
-class Memory(NamedTuple):
-    """What the store remembers of an account beside its entry."""
-
-    choices: Mapping[str, ChoiceRow] = {}
-    said: Mapping[str, bytes] = {}
-    versions: Sequence[tuple[str, int]] = ()
-    # What its holder has in the ledger and no other account uses now.
-    ledger: Sequence[LedgerRow] = ()
-
-
-NOTHING = Memory()
-
-
-class Notes(NamedTuple):
-    """What to keep in the transaction of the entry. None as a value: what was remembered is forgotten."""
-
-    ledger: tuple[LedgerRow, ...] = ()
-    choices: tuple[tuple[str, str, ChoiceRow | None], ...] = ()  # account, choice
-    said: tuple[tuple[str, str, bytes | None], ...] = ()  # account, attribute
-    versions: tuple[tuple[str, str, int | None], ...] = ()  # account, since
-    # Addresses of an account without identification follow its native address: from, to.
-    moved: tuple[str, str] | None = None
+    # The attributes that the writer speaks of; None: all that the entry is to have.
+    touched: frozenset[str] | None = None
 
 
 class Settled(NamedTuple):
@@ -100,32 +80,10 @@ class RuleError(Exception):
         self.french = french
 
 
-class Addresses(Protocol):
-    """Whose an address is."""
-
-    def row(self, address: str) -> LedgerRow | None:
-        """What the ledger says of it, what this transaction will add included."""
-        ...
-
-    def taken(self, address: str) -> bool:
-        """Whether the ledger has it or it is a mailbox of either directory."""
-        ...
-
-    def used(self, row: LedgerRow) -> bool:
-        """Whether another account than the one asked for has it now."""
-        ...
-
-
 def native(attributes: Mapping[str, Sequence[bytes]]) -> str | None:
     """The key under which an account is remembered; None for an entry that is no account."""
     found = accounts.of(attributes)
     return None if found is None else found.native.lower()
-
-
-def holders(account: Account) -> list[str]:
-    """Under which names the ledger may know an account; the first is the one that new rows take."""
-    identified = [account.national] if identifiers.is_well_formed("", account.national) else []
-    return [*identified, account.native.lower()]
 
 
 def settle(
@@ -164,31 +122,13 @@ def forsaken(old: Attributes, memory: Memory, order: Order, created_at: str) -> 
     return Notes(choices=tuple(kept), versions=tuple(versions))
 
 
-def history(
-    attributes: Mapping[str, Sequence[bytes]], rows: Sequence[tuple[str, int]], created_at: str
-) -> list[tuple[str, int]]:
-    """Since when an account has had which version (forfait.CLOSED: none), oldest first.
-
-    Rows are kept only of what the entry does not tell: an account that never changed has none.
-    """
-    account = accounts.of(attributes)
-    if rows or account is None:
-        return sorted(rows)
-    since = _text(attributes, VERSION_SINCE) or created_at
-    if account.state == accounts.CLOSED:
-        return (
-            [(since, account.version), (created_at, CLOSED)] if since < created_at else [(created_at, CLOSED)]
-        )
-    return [(since, account.version)]
-
-
 def hides(old: Attributes | None, new: Attributes | None, order: Order) -> bool:
     """Whether strangers see less of an account after a change: Note [Secrecy before availability]."""
     before, after = (_faces(attributes, order) for attributes in (old, new))
     return visibility.hides(before, after)
 
 
-def _faces(attributes: Attributes | None, order: Order) -> dict[visibility.Face, visibility.Audience]:
+def _faces(attributes: Attributes | None, order: Order) -> dict[visibility.Face, Audience]:
     account = None if attributes is None else accounts.of(attributes)
     if account is None:
         return {}
@@ -276,15 +216,18 @@ class _Settling:
 
     def _explicit_address(self) -> None:
         held, given = _text(self.old, ADDRESS).lower(), _text(self.attributes, ADDRESS).lower()
-        if not given or given == held:
-            if held and not given and not self.imported:
+        if held and not given:
+            if not self.imported:
                 raise RuleError(
                     ResultCode.unwillingToPerform,
                     f"{ADDRESS}: an address is kept for good, also while exchanges are closed",
                     "L'adresse d'interopérabilité est conservée, même quand les échanges sont fermés.",
                 )
-            if held:
-                self.attributes[ADDRESS] = [held.encode()]
+            given = held
+        if not given or (given == held and not self._mentions(ADDRESS)):
+            return
+        self.attributes[ADDRESS] = [given.encode()]
+        if given == held and self._is_theirs(self.addresses.row(given)):
             return
         if self.order.writing is Writing.PERSON:
             raise RuleError(
@@ -302,9 +245,11 @@ class _Settling:
                 f" dans l'un des domaines {domains}.",
             )
         row = self.addresses.row(given)
-        theirs = row is not None and row.holder in holders(self.wanted)
-        used = row is not None and theirs and self.addresses.used(row)
-        if used or (not theirs and self.addresses.taken(given)):
+        if (
+            self.addresses.used(row)
+            if row is not None and self._is_theirs(row)
+            else self.addresses.taken(given)
+        ):
             raise RuleError(
                 ResultCode.constraintViolation,
                 f"{ADDRESS}: {given} is somebody else's, or was once",
@@ -312,22 +257,30 @@ class _Settling:
             )
         if row is None:
             self.ledger.append(LedgerRow(given, holders(self.wanted)[0], self.now, interop.GIVEN))
-        self.attributes[ADDRESS] = [given.encode()]
+
+    def _is_theirs(self, row: LedgerRow | None) -> bool:
+        """Whether an address is this account's for the ledger, under its names of now or the native one until now."""
+        former = [] if self.before is None else [self.before.native.lower()]
+        return row is not None and row.holder in [*holders(self.wanted), *former]
+
+    def _mentions(self, attribute: str) -> bool:
+        """Whether the writer speaks of an attribute."""
+        touched = self.order.touched
+        return attribute in self.attributes if touched is None else attribute in touched
 
     def _address(self) -> None:
         """What exchanges that are open need. An entry that describes somebody else now has not their address."""
         present = _text(self.attributes, ADDRESS)
-        before = self.before
-        if present and before is not None and present == before.interop.lower():
+        if present and present == _text(self.old, ADDRESS).lower():
             row = self.addresses.row(present)
-            if row is not None and row.holder not in {*holders(self.wanted), before.native.lower()}:
+            if row is None:
+                self.ledger.append(LedgerRow(present, holders(self.wanted)[0], self.now, interop.GIVEN))
+            elif not self._is_theirs(row):
                 self.warnings.append(
                     f"{self.wanted.native} décrit une autre personne : l'adresse {present} reste à la première."
                 )
                 del self.attributes[ADDRESS]
                 present = ""
-            elif row is None:
-                self.ledger.append(LedgerRow(present, holders(self.wanted)[0], self.now, interop.GIVEN))
         if present or not _is_true(self.attributes, INTEROP):
             return
         held = interop.in_order([row for row in self.memory.ledger if not self.addresses.used(row)])
@@ -347,29 +300,28 @@ class _Settling:
 
     def _choice(self, choice: str) -> None:
         remembered = self.memory.choices.get(choice)
-        held = list(self.old.get(choice, ()))
-        since = _text(self.old, SINCE[choice])
+        held, since = list(self.old.get(choice, ())), _text(self.old, SINCE[choice])
         if self.before is None and remembered is not None:
             held, since = [TRUE if remembered.value else FALSE], remembered.since
-        asked = self.attributes.get(choice, [])
-        if self.imported:
-            values = self._choice_of_file(choice, held, asked, remembered)
+        asked, given = self.attributes.get(choice, []), _text(self.attributes, SINCE[choice])
+        if not self._mentions(choice):
+            values = held
+            if self.before is None and remembered is not None and remembered.origin == choices.IMPORT:
+                self.kept_choices[self.key, choice] = None  # the entry tells it again
+        elif self.imported:
+            values = self._choice_of_file(choice, held, asked or [FALSE], remembered)
         else:
-            values = self._choice_of_person(choice, held, asked, remembered)
+            values = self._choice_of_person(choice, held, asked)
         self.attributes[choice] = values
         changed = (values == [TRUE]) != (held == [TRUE])
-        given = _text(self.attributes, SINCE[choice])
-        if changed:
-            new_since = given if self.imported and moment.parse(given) and given != since else self.now
-        elif since or held:
-            new_since = since
-        else:
-            new_since = given if values and moment.parse(given) else ""
-        self.attributes[SINCE[choice]] = [new_since.encode()] if new_since else []
-        if not self.imported and (remembered is None or changed or remembered.origin == choices.IMPORT):
-            row = ChoiceRow(self.key, choice, values == [TRUE], new_since or self.now, self.order.actor)
-            if changed or asked != held:
-                self.kept_choices[self.key, choice] = row
+        if changed or not (since or held):
+            usable = self.imported and given != since and moment.parse(given) is not None
+            since = given if usable else self.now if changed else ""
+        self.attributes[SINCE[choice]] = [since.encode()] if since else []
+        mine = remembered is not None and remembered.origin != choices.IMPORT
+        if not self.imported and self._mentions(choice) and (changed or not mine):
+            row = ChoiceRow(self.key, choice, values == [TRUE], since or self.now, self.order.actor)
+            self.kept_choices[self.key, choice] = row
 
     def _choice_of_file(
         self, choice: str, held: list[bytes], asked: list[bytes], remembered: ChoiceRow | None
@@ -377,23 +329,21 @@ class _Settling:
         said = self._said(choice)
         chosen = remembered is not None and remembered.origin != choices.IMPORT
         outcome = choices.choice(held, said, asked, chosen, self.order.reset)
+        taken = not chosen or (self.order.reset and outcome.said is None)
         if list(outcome.values) == [TRUE] and held != [TRUE]:
             refusal = self._refusal(choice)
             if refusal is not None:
-                outcome = choices.not_taken(held, asked)
+                outcome, taken = choices.not_taken(held, asked), not chosen
                 if said is None or list(said) != asked:
                     self.warnings.append(refusal.text)
         elif outcome.warning:
             self.warnings.append("Un choix de la personne passe avant celui du fichier (--reset-choices).")
         self._remember_said(choice, outcome.said)
-        taken = self.order.reset and bool(asked) and outcome.said is None
-        if remembered is not None and (taken or not chosen):
+        if remembered is not None and taken:
             self.kept_choices[self.key, choice] = None  # the entry tells it again
         return list(outcome.values)
 
-    def _choice_of_person(
-        self, choice: str, held: list[bytes], asked: list[bytes], remembered: ChoiceRow | None
-    ) -> list[bytes]:
+    def _choice_of_person(self, choice: str, held: list[bytes], asked: list[bytes]) -> list[bytes]:
         if asked == [TRUE] and held != [TRUE]:
             refusal = self._refusal(choice)
             if refusal is not None:
@@ -431,28 +381,29 @@ class _Settling:
         self._remember_said(attribute, None if sorted(source) == sorted(now) else source)
 
     def _personal(self) -> None:
-        """Attributes that the person may change. A file without a password takes none away."""
+        """Attributes that the person may change. A file that has no password takes none away."""
         for attribute in sorted({*self.old, *self.attributes, *self.memory.said}):
             if not choices.is_personal(attribute):
                 continue
             held, asked = self.old.get(attribute, []), self.attributes.get(attribute, [])
+            touched = self.order.touched
             if not self.imported:
                 self._remember_source(attribute, held, asked)
                 continue
-            said = self._said(attribute)
-            if asked or attribute == PASSWORD:
-                if self.before is None:
-                    said = None
+            if touched is not None and attribute not in touched:
+                continue
+            said = None if self.before is None else self._said(attribute)
+            if asked:
                 outcome = choices.personal(held, said, asked, self.order.reset)
                 values, said = list(outcome.values), outcome.said
-            elif said is None or self.before is None:
-                values, said = [], None  # what the source gave, it takes away
+            elif touched is None and attribute == PASSWORD:
+                values = held
+            elif touched is None and said is not None:
+                values, said = held, ()  # what is there now never was the source's
             else:
-                values, said = held, ()
+                values, said = [], None
             self.attributes[attribute] = values
-            self._remember_said(
-                attribute, None if said is not None and sorted(said) == sorted(values) else said
-            )
+            self._remember_said(attribute, said if said is None or sorted(said) != sorted(values) else None)
 
     # --- Versions, for the yearly statement ---
 
@@ -470,7 +421,7 @@ class _Settling:
         if before.version != self.wanted.version:
             since = given if moment.parse(given) and given != held else self.now
             self.attributes[VERSION_SINCE] = [since.encode()]
-        elif not given and held and self.imported:
+        elif not given and held and self.order.touched is None and self.imported:
             since = held
             self.attributes[VERSION_SINCE] = [held.encode()]
         else:

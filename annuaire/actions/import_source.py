@@ -202,12 +202,12 @@ class _Import:
                     continue
                 self.warnings += len(verdict.warnings)
                 structural = self.preparation.structural(merged)
-                person = account.holder(merged, entry.uuid)
+                described = account.described(merged, entry.uuid)
                 attributes, passwords = preparing.encode(merged)
                 states.append(
                     State(
                         0, entry.id, row.line, 0, 0, 1, entry.dn, entry.key, entry.parent, entry.key,
-                        entry.uuid, attributes, passwords, structural, person,
+                        entry.uuid, attributes, passwords, structural, *described,
                     )
                 )  # fmt: skip
             self.staged.change_all(states)

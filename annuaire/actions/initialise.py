@@ -54,15 +54,15 @@ def identify(writer: Writer) -> int:
     """
     found = after = 0
     while rows := writer.entries(after):
-        persons = {}
+        described = {}
         for row in rows:
             # Decoding half a million entries of which none is an account would take seconds.
             if account.CLASS in row.attributes.lower():
-                person = account.holder(ber.decode_attributes(row.attributes), row.uuid)
-                if person != row.person:
-                    persons[row.id] = person
-        writer.identify(persons)
-        found += len(persons)
+                told = account.described(ber.decode_attributes(row.attributes), row.uuid)
+                if told != (row.person, row.account):
+                    described[row.id] = told
+        writer.identify(described)
+        found += len(described)
         after = rows[-1].id
     if found:
         writer.record_everything()

@@ -81,8 +81,8 @@ class Order(NamedTuple):
     under: Dn | None = None
 
 
-# line, kind, dn, key, parent, uuid, attributes, passwords, structural class, person
-Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str, str | None]
+# line, kind, dn, key, parent, uuid, attributes, passwords, structural class, person, account
+Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str, str | None, str | None]
 # line, dn, code, reason, the record's text
 Refusal = tuple[int, str, int, str, bytes]
 
@@ -161,10 +161,10 @@ class Preparation:
             kind = ADD
         name, key = self.name(record.dn)
         if self.rebase is not None and name == self.rebase.under:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None), set(), 0
+            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None), set(), 0
         place = self.place(key)
         if place is Place.FIXED:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None), set(), 0
+            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None), set(), 0
         attributes, passed_over = self.attributes(record.attributes)
         self.agree(name, attributes)
         verdict = entry_rules.judge(None, attributes)
@@ -174,8 +174,10 @@ class Preparation:
         uuid = self._prefix + record.line.to_bytes(_LINE_BYTES)
         parent = b"" if self.tree.is_root(key) else dn.parent_key(key)
         structural = self.structural(attributes)
-        person = account.holder(attributes, uuid)
-        row = (record.line, kind, dn.format(name), key, parent, uuid, encoded, passwords, structural, person)
+        described = account.described(attributes, uuid)
+        row = (
+            record.line, kind, dn.format(name), key, parent, uuid, encoded, passwords, structural, *described,
+        )  # fmt: skip
         return row, passed_over, len(verdict.warnings)
 
     def name(self, text: str) -> tuple[Dn, bytes]:

@@ -81,7 +81,7 @@ class References:
             for name, values in new.items():
                 if not values:
                     kept[name] = [self._placeholder.encode()]
-        writer.replace(row, *preparing.encode(kept), row.structural, row.person)
+        writer.replace(row, *preparing.encode(kept), row.structural, row.person, row.account)
         return True
 
     def _followed(self, name: str, values: list[bytes], gone: Mapping[bytes, Dn | None]) -> list[bytes]:

@@ -76,6 +76,7 @@ class Replay:
             State(
                 0, None, row.line, 0, 0, 0, row.dn, row.key, row.parent, None,
                 row.uuid, row.attributes, row.passwords, row.structural, row.person,
+                row.account,
             )
         )  # fmt: skip
         self.counts["added"] += 1
@@ -181,11 +182,15 @@ class Replay:
             raise RefusedError(*verdict.refusal)
         self.warnings += len(verdict.warnings)
         structural = self._preparation.structural(new)
-        person = account.holder(new, state.uuid)
+        described = account.described(new, state.uuid)
         attributes, passwords = preparing.encode(new)
         self._staged.change(
             state._replace(
-                attributes=attributes, passwords=passwords, structural=structural, person=person, changed=1
+                attributes=attributes,
+                passwords=passwords,
+                structural=structural,
+                changed=1,
+                **described._asdict(),
             )
         )
 
@@ -215,6 +220,7 @@ class Replay:
         return State(
             0, entry.id, None, 0, 0, 0, entry.dn, entry.key, entry.parent, entry.key,
             entry.uuid, entry.attributes, entry.passwords, entry.structural, entry.person,
+            entry.account,
         )  # fmt: skip
 
     def _below(self, key: bytes) -> list[State]:

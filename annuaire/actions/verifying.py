@@ -62,7 +62,7 @@ def _entry(row: EntryRow, tree: Tree, schema: Schema) -> Iterator[str]:
         yield f"{row.dn}: is not kept below its own parent"
     if tree.place(row.key) not in (Place.WRITABLE, Place.FIXED):
         yield f"{row.dn}: lies outside what [trees] and suffix say"
-    if account.holder(attributes, row.uuid) != row.person:
+    if account.described(attributes, row.uuid) != (row.person, row.account):
         yield f"{row.dn}: is kept as the account of somebody else"
     for violation in schema.check(name, attributes):
         yield f"{row.dn}: {violation.text}"

@@ -183,7 +183,7 @@ class _One:
         row = self._writer.add(
             NewEntry(
                 key, parent, dn.format(name), identity, *preparing.encode(dict(kept)), self._structural(kept),
-                account.holder(kept, identity),
+                *account.described(kept, identity),
             )
         )  # fmt: skip
         return _after(asked, row, kept)
@@ -212,7 +212,7 @@ class _One:
                     ResultCode.objectClassModsProhibited, "the structural class of an entry does not change"
                 )
             row = self._writer.replace(
-                row, *preparing.encode(dict(kept)), row.structural, account.holder(kept, row.uuid)
+                row, *preparing.encode(dict(kept)), row.structural, *account.described(kept, row.uuid)
             )
             new = kept
         return [*response, *_after(asked, row, new)]
@@ -274,7 +274,7 @@ class _One:
         assert moved is not None
         if kept != old:
             moved = self._writer.replace(
-                moved, *preparing.encode(dict(kept)), row.structural, account.holder(kept, row.uuid)
+                moved, *preparing.encode(dict(kept)), row.structural, *account.described(kept, row.uuid)
             )
         self._writes.references.follow(self._writer, gone)
         return [*response, *_after(asked, moved, kept)]

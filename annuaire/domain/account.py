@@ -59,14 +59,29 @@ def of(attributes: Attributes) -> Account | None:
     )
 
 
+class Described(NamedTuple):
+    """What an entry is found by beside its name, None for an entry that is no account."""
+
+    person: str | None  # whom it describes, see `holder`
+    account: str | None  # its native address in lower case: the key of what is remembered of it
+
+
+def described(attributes: Attributes, uuid: bytes) -> Described:
+    account = of(attributes)
+    if account is None:
+        return Described(None, None)
+    return Described(_holder(account, uuid), account.native.lower())
+
+
 def holder(attributes: Attributes, uuid: bytes) -> str | None:
     """Whom an entry describes: see `mailbox.holder`; None when it is no account.
 
     Two sources are one person when they say the same national identification, and never otherwise.
     """
-    account = of(attributes)
-    if account is None:
-        return None
+    return described(attributes, uuid).person
+
+
+def _holder(account: Account, uuid: bytes) -> str:
     # What cannot be an identification of any type ties nobody to anybody.
     identified = identifiers.is_well_formed("", account.national)
     return account.national if identified else UNIDENTIFIED + uuid.hex()

@@ -104,6 +104,7 @@ def _do(staging: Staging, writer: Writer, import_id: int) -> None:
     _update(
         staging,
         "attributes = t.attributes, passwords = t.passwords, structural = t.structural, person = t.person,"
+        " account = t.account,"
         " modified_at = :at, modified_by = :actor, change = :base + d.rank",
         "(moved = 1 OR changed = 1)",
         base=base,
@@ -137,7 +138,7 @@ def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: s
     # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
     staging.execute(
         f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
-        " s.attributes, s.passwords, s.structural, s.person, :at, :actor, :at, :actor, :change + f.rank"
+        " s.attributes, s.passwords, s.structural, s.person, s.account, :at, :actor, :at, :actor, :change + f.rank"
         f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
         entry=last,
         change=writer.head(),

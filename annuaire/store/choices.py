@@ -46,6 +46,13 @@ _KEEP_VERSION = text(
     "INSERT INTO versions (account, since, version) VALUES (:account, :since, :version)"
     " ON CONFLICT (account, since) DO UPDATE SET version = excluded.version"
 )
+_FORGET_VERSION = text("DELETE FROM versions WHERE account = :account AND since = :since")
+_AMONG_SAID = text("SELECT account, attribute, value FROM said WHERE account IN :accounts").bindparams(
+    bindparam("accounts", expanding=True)
+)
+_AMONG_VERSIONS = text(
+    "SELECT account, since, version FROM versions WHERE account IN :accounts ORDER BY account, since"
+).bindparams(bindparam("accounts", expanding=True))
 _TABLES = ("choices", "said", "versions")
 _CLEAR = [text(f"DELETE FROM {table} WHERE account = :new") for table in _TABLES]
 _MOVE = [text(f"UPDATE {table} SET account = :new WHERE account = :old") for table in _TABLES]
@@ -70,6 +77,21 @@ class ChoiceReader:
         """What its source last said, where the entry holds something else, by attribute."""
         rows = self._connection.execute(_SAID, {"account": account})
         return {attribute: bytes(value) for attribute, value in rows}
+
+    def said_among(self, accounts: Collection[str]) -> list[tuple[str, str, bytes]]:
+        """Account, attribute, value: of many accounts."""
+        found: list[tuple[str, str, bytes]] = []
+        for some in portions(accounts):
+            rows = self._connection.execute(_AMONG_SAID, {"accounts": some})
+            found.extend((account, attribute, bytes(value)) for account, attribute, value in rows)
+        return found
+
+    def versions_among(self, accounts: Collection[str]) -> list[tuple[str, str, int]]:
+        """Account, since when, version: of many accounts, oldest first in each."""
+        found: list[tuple[str, str, int]] = []
+        for some in portions(accounts):
+            found.extend(map(tuple, self._connection.execute(_AMONG_VERSIONS, {"accounts": some})))
+        return found
 
     def versions_of(self, account: str) -> list[tuple[str, int]]:
         """Since when it has which version, oldest first."""
@@ -100,6 +122,9 @@ class ChoiceWriter(ChoiceReader):
 
     def keep_version(self, account: str, since: str, version: int) -> None:
         self._connection.execute(_KEEP_VERSION, {"account": account, "since": since, "version": version})
+
+    def forget_version(self, account: str, since: str) -> None:
+        self._connection.execute(_FORGET_VERSION, {"account": account, "since": since})
 
     def move_account(self, old: str, new: str) -> None:
         """An account has another native address, and what is remembered of it goes along.

@@ -23,6 +23,7 @@ class EntryRow(NamedTuple):
     passwords: bytes | None
     structural: str
     person: str | None  # whom an account describes (domain/account.py), None for every other entry
+    account: str | None  # its native address in lower case
     created_at: str
     created_by: str
     modified_at: str
@@ -41,6 +42,7 @@ class NewEntry(NamedTuple):
     passwords: bytes | None
     structural: str
     person: str | None = None
+    account: str | None = None
 
 
 class Moved(NamedTuple):
@@ -82,13 +84,18 @@ _HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
 
 _ADD = text(
     f"INSERT INTO entries ({COLUMNS}) VALUES (:id, :key, :parent, :dn, :uuid, :attributes, :passwords,"  # noqa: S608
-    " :structural, :person, :at, :actor, :at, :actor, :change)"
+    " :structural, :person, :account, :at, :actor, :at, :actor, :change)"
 )
 _REPLACE = text(
     "UPDATE entries SET attributes = :attributes, passwords = :passwords, structural = :structural,"
-    " person = :person, modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+    " person = :person, account = :account, modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
 )
-_IDENTIFY = text("UPDATE entries SET person = :person WHERE id = :id")
+_IDENTIFY = text("UPDATE entries SET person = :person, account = :account WHERE id = :id")
+_OF_ACCOUNT = text(f"SELECT {COLUMNS} FROM entries WHERE account = :account ORDER BY id")  # noqa: S608
+_OF_LOCAL = text(
+    "SELECT account FROM entries WHERE account >= :low AND account < :high AND account <> :account"
+    " ORDER BY account LIMIT 1"
+)
 _MOVE = text(
     "UPDATE entries SET key = :key, parent = :parent, dn = :dn,"
     " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
@@ -111,6 +118,17 @@ class EntryReader:
 
     def entry_by_uuid(self, uuid: bytes) -> EntryRow | None:
         return self._one(_BY_UUID, {"uuid": uuid})
+
+    def entries_of_account(self, account: str) -> list[EntryRow]:
+        """The account of a native address, in lower case; never more than one."""
+        return self._many(_OF_ACCOUNT, {"account": account})
+
+    def namesake(self, account: str) -> str | None:
+        """The native address of another account that differs by its domain alone."""
+        local = account.rpartition("@")[0] + "@"
+        # No character of a domain comes between @ and A.
+        bounds = {"account": account, "low": local, "high": local[:-1] + "A"}
+        return self._connection.execute(_OF_LOCAL, bounds).scalar()
 
     def entries(self, after_id: int = 0, limit: int = ROWS_AT_ONCE) -> list[EntryRow]:
         """The next entries in the order of their ids."""
@@ -197,7 +215,13 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         return EntryRow(entry, *new, self.at, self.actor, self.at, self.actor, change)
 
     def replace(
-        self, old: EntryRow, attributes: bytes, passwords: bytes | None, structural: str, person: str | None
+        self,
+        old: EntryRow,
+        attributes: bytes,
+        passwords: bytes | None,
+        structural: str,
+        person: str | None,
+        account: str | None,
     ) -> EntryRow:
         """Give an entry other attributes; who made it, when, and its entryUUID stay."""
         change = self._record("modify", old.id, old.uuid, old.key, old.person)
@@ -206,6 +230,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
             passwords=passwords,
             structural=structural,
             person=person,
+            account=account,
             modified_at=self.at,
             modified_by=self.actor,
             change=change,
@@ -218,6 +243,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
                 "passwords": passwords,
                 "structural": structural,
                 "person": person,
+                "account": account,
                 "at": self.at,
                 "actor": self.actor,
                 "change": change,
@@ -225,11 +251,15 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         )
         return new
 
-    def identify(self, persons: Mapping[int, str | None]) -> None:
+    def identify(self, described: Mapping[int, tuple[str | None, str | None]]) -> None:
         """Say whom entries describe, by id, where a program that did not know has written them. No change of theirs."""
-        if persons:
+        if described:
             self._connection.execute(
-                _IDENTIFY, [{"id": entry, "person": person} for entry, person in persons.items()]
+                _IDENTIFY,
+                [
+                    {"id": entry, "person": person, "account": account}
+                    for entry, (person, account) in described.items()
+                ],
             )
 
     def delete(self, old: EntryRow) -> int:

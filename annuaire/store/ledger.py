@@ -1,5 +1,7 @@
 """The ledger of interop addresses: whose each one is, for good. Rows are only ever added.
 
+A holder that is a native address, for want of an identification, follows the account when that address changes.
+
 Note [An interop address is never given twice] is in domain/interop.py.
 """
 
@@ -35,6 +37,10 @@ _AFTER = text(f"SELECT {_COLUMNS} FROM ledger WHERE address > :address ORDER BY 
 _ALLOCATE = text(
     f"INSERT INTO ledger ({_COLUMNS}) VALUES (:address, :holder, :since, :origin) ON CONFLICT (address) DO NOTHING"
 )
+_MOVE_HOLDER = text("UPDATE ledger SET holder = :new WHERE holder = :old")
+_OF_HOLDERS = text(
+    f"SELECT {_COLUMNS} FROM ledger WHERE holder IN :holders ORDER BY since, address"
+).bindparams(bindparam("holders", expanding=True))
 
 
 class LedgerReader:
@@ -49,6 +55,13 @@ class LedgerReader:
     def ledger_of(self, holder: str) -> list[LedgerRow]:
         """The addresses of a holder, oldest first."""
         return list(map(LedgerRow._make, self._connection.execute(_OF, {"holder": holder})))
+
+    def ledger_among(self, holders: Collection[str]) -> list[LedgerRow]:
+        """The addresses of many holders."""
+        found: list[LedgerRow] = []
+        for some in portions(holders):
+            found.extend(map(LedgerRow._make, self._connection.execute(_OF_HOLDERS, {"holders": some})))
+        return found
 
     def taken_among(self, addresses: Collection[str]) -> dict[str, LedgerRow]:
         """Those of some addresses that are somebody's."""
@@ -67,6 +80,17 @@ class LedgerReader:
 class LedgerWriter(LedgerReader):
     """Gives addresses, one by one; nothing takes one back."""
 
+    at: str
+
     def allocate(self, row: LedgerRow) -> bool:
         """Give an address to a holder, whether it was free: nothing changes when it is somebody's already."""
         return self._connection.execute(_ALLOCATE, row._asdict()).rowcount == 1
+
+    def move_holder(self, old: str, new: str) -> None:
+        """An account without identification has another native address: its addresses stay its own.
+
+        Those of somebody who once had the new native address stay theirs, who are nobody's holder any more.
+        """
+        if old != new:
+            self._connection.execute(_MOVE_HOLDER, {"old": new, "new": f"{new} {self.at}"})
+            self._connection.execute(_MOVE_HOLDER, {"old": old, "new": new})

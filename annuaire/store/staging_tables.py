@@ -11,19 +11,22 @@ NO_PARENT = "the entry above it exists neither in the directory nor among those 
 # Kinds of staged rows; the numbers are those of actions/preparing.py.
 CONTENT, ADD, FIXED = 0, 1, 2
 
+# What was refused: `late` 0 by reading alone, 1 by comparing. Of a row that is no entry, dn is "".
+REFUSED = (
+    "CREATE {temporary} TABLE {s}refused (line {number} PRIMARY KEY, dn TEXT NOT NULL, code INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, record {bytes}, late INTEGER NOT NULL DEFAULT 1)"
+)
+
 TABLES = (
     # One record that describes an entry. `line` orders and names it.
     (
         "CREATE {temporary} TABLE {s}staged (line {number} PRIMARY KEY, kind INTEGER NOT NULL, dn TEXT NOT NULL,"
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, uuid {bytes} NOT NULL, attributes {bytes} NOT NULL,"
-        " passwords {bytes}, structural TEXT NOT NULL, person TEXT)"
+        " passwords {bytes}, structural TEXT NOT NULL, person TEXT, account {text})"
     ),
     # One record that changes an entry, as its text.
     "CREATE {temporary} TABLE {s}steps (line {number} PRIMARY KEY, record {bytes} NOT NULL)",
-    (
-        "CREATE {temporary} TABLE {s}refused (line {number} PRIMARY KEY, dn TEXT NOT NULL, code INTEGER NOT NULL,"
-        " reason TEXT NOT NULL, record {bytes}, late INTEGER NOT NULL DEFAULT 1)"
-    ),
+    REFUSED,
     # Staged rows whose entry exists; same: nothing in it differs.
     (
         "CREATE {temporary} TABLE {s}matched (line {number} PRIMARY KEY, entry {number} NOT NULL,"
@@ -35,7 +38,7 @@ TABLES = (
         "CREATE {temporary} TABLE {s}states (slot {number} PRIMARY KEY, entry {number}, line {number},"
         " gone INTEGER NOT NULL, moved INTEGER NOT NULL, changed INTEGER NOT NULL, dn TEXT NOT NULL,"
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, old_key {bytes}, uuid {bytes} NOT NULL,"
-        " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL, person TEXT)"
+        " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL, person TEXT, account {text})"
     ),
     # Names that entries of the file lie below and that nobody has.
     "CREATE {temporary} TABLE {s}missing (parent {bytes} PRIMARY KEY)",
@@ -52,10 +55,10 @@ INDEXES = (
     "CREATE INDEX {s}states_parent ON states (parent)",
     "CREATE INDEX {s}states_entry ON states (entry)",
 )
-STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person"
+STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person, account"
 STATE = (
     "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural,"
-    " person"
+    " person, account"
 )
 
 
@@ -70,6 +73,7 @@ class StagedRow(NamedTuple):
     passwords: bytes | None
     structural: str
     person: str | None
+    account: str | None
 
 
 class State(NamedTuple):
@@ -90,6 +94,7 @@ class State(NamedTuple):
     passwords: bytes | None
     structural: str
     person: str | None
+    account: str | None
 
 
 class Refused(NamedTuple):
@@ -108,7 +113,9 @@ def words(embedded: bool) -> dict[str, str]:
             "s": "staging.",
             "t": "staging.",
             "number": "INTEGER",
+            "serial": "INTEGER",
             "bytes": "BLOB",
+            "text": "TEXT",
             "empty": "x''",
         }
     return {
@@ -116,6 +123,9 @@ def words(embedded: bool) -> dict[str, str]:
         "s": "",
         "t": "pg_temp.",
         "number": "BIGINT",
+        "serial": "BIGSERIAL",
         "bytes": "BYTEA",
+        # As tables.Ordered: PostgreSQL compares no two texts of different orders.
+        "text": 'TEXT COLLATE "C"',
         "empty": "''::bytea",
     }

@@ -61,6 +61,9 @@ entries = Table(
     Column("modified_by", Text, nullable=False),
     Column("change", Number, nullable=False),  # the number of the last change of this entry
     Column("person", Ordered),  # account.holder: whom an account describes; NULL for every other entry
+    Column(
+        "account", Ordered
+    ),  # native address in lower case of an account, unlike that of any other; NULL likewise
     Index("entries_key", "key", unique=True),
     Index("entries_parent", "parent"),
     Index("entries_uuid", "uuid", unique=True),
@@ -69,6 +72,13 @@ entries = Table(
         "person",
         sqlite_where=text("person IS NOT NULL"),
         postgresql_where=text("person IS NOT NULL"),
+    ),
+    Index(
+        # Not unique: two accounts may exchange their addresses in one statement. Writers look.
+        "entries_account",
+        "account",
+        sqlite_where=text("account IS NOT NULL"),
+        postgresql_where=text("account IS NOT NULL"),
     ),
 )
 

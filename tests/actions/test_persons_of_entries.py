@@ -118,7 +118,7 @@ def test_a_moved_subtree_keeps_its_persons(store):
 def test_an_account_kept_as_somebody_elses_is_found(store):
     load(store, ACCOUNT + NATIONAL)
     with store.writing() as writer:
-        writer.identify({found(store).id: "899900000029"})
+        writer.identify({found(store).id: ("899900000029", found(store).account)})
     assert list(verifying.verify(store, TREE, STANDARD)) == [
         f"{ANNE}: is kept as the account of somebody else"
     ]

@@ -70,7 +70,7 @@ class Life:
         row = chance.choice(rows)
         if kind < 0.65:
             octets = ber.encode_attributes(invented.odd_attributes(chance, self.count))
-            writer.replace(row, octets, invented.odd_passwords(chance), "person", None)
+            writer.replace(row, octets, invented.odd_passwords(chance), "person", None, None)
         elif kind < 0.8:
             if not writer.has_children(row.key):
                 writer.delete(row)

@@ -46,7 +46,9 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
 
     monkeypatch.setattr(staging.Staging, "execute", explained)
     with staging.staging(store) as staged:
-        staged.stage([(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person", None)])
+        staged.stage(
+            [(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person", None, None)]
+        )
         staged.index()
         with staged.comparing() as reader:
             staged.match()
@@ -56,6 +58,7 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
                     State(
                         0, row.id, None, int(row.id < 4), int(row.id == 5), 1, row.dn, row.key + b"y", row.parent,
                         row.key, row.uuid, b"changed", None, row.structural, row.person,
+                        row.account,
                     )
                 )  # fmt: skip
             applying.plan(staged, steps=False)

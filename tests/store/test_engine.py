@@ -78,7 +78,7 @@ def test_only_plain_values_leave_the_store(store):
 def test_every_write_takes_the_next_number(store):
     rows = fill(store, b"o=x", b"o=x\x00ou=a")
     with store.writing("cn=other", "20261105120001Z") as writer:
-        changed = writer.replace(rows[b"o=x\x00ou=a"], b"b", b"p", "organizationalUnit", "899900000011")
+        changed = writer.replace(rows[b"o=x\x00ou=a"], b"b", b"p", "organizationalUnit", "899900000011", None)
         writer.delete(changed)
     with store.reading() as reader:
         assert reader.head() == 4
@@ -94,7 +94,7 @@ def test_every_write_takes_the_next_number(store):
 def test_a_modification_keeps_uuid_and_creation(store):
     before = fill(store, b"o=x")[b"o=x"]
     with store.writing("cn=other", "20261106000000Z") as writer:
-        after = writer.replace(before, b"b", None, "organization", None)
+        after = writer.replace(before, b"b", None, "organization", None, None)
     with store.reading() as reader:
         assert reader.entry(b"o=x") == after
     assert (after.uuid, after.created_at, after.created_by) == (before.uuid, AT, "cn=admin")
@@ -107,7 +107,7 @@ def test_a_change_says_whom_the_entry_described_before(store):
     with store.writing() as writer:
         row = writer.add(entry(b"o=x", person=anne))
         assert row.person == anne
-        row = writer.replace(row, b"b", None, "person", jean)
+        row = writer.replace(row, b"b", None, "person", jean, None)
         assert writer.entry(b"o=x") == row
         assert row.person == jean
         writer.move([(row, Moved(row.id, b"o=y", b"", "o=y"))])

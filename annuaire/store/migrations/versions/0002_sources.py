@@ -15,6 +15,9 @@ def upgrade() -> None:
     op.create_index(
         "entries_person", "entries", ["person"], sqlite_where=identified, postgresql_where=identified
     )
+    op.add_column("entries", sa.Column("account", Ordered))
+    native = sa.text("account IS NOT NULL")
+    op.create_index("entries_account", "entries", ["account"], sqlite_where=native, postgresql_where=native)
     op.add_column("changes", sa.Column("holder", sa.Text))
     op.create_table(
         "records",
