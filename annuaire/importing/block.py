@@ -94,6 +94,7 @@ def digest(text: str) -> str:
 
 
 def made(rows: list[Row], unreadable: list[Unreadable], warned: Counter[str], size: int) -> Block:
+    unreadable.sort()
     return Block(rows, unreadable, warned.total(), warned, size)
 
 
