@@ -36,6 +36,7 @@ APICRYPT = f"ou=apicrypt,{SUFFIX}"
 PEOPLE = Path(__file__).resolve().parents[2] / "fixtures" / "apicrypt.ldif"
 EVERYBODY = sum(Audience)
 COOKIE_KEY = bytes(32)
+VIEWS = "invented"  # what a manifest says of the settings of its views: searches never ask
 SPACE_OF_UUIDS = uuid.UUID("00000000-0000-4000-8000-000000000000")
 
 
@@ -121,7 +122,7 @@ def make_base(folder: IndexFolder, things: Iterable[Thing], change: int = 1) -> 
     )
     size = (base / "data.mdb").stat().st_size
     schema = schema_digest(NUMBERING)
-    folder.write_manifest(number, Manifest(layout.FORMAT, schema, change, count, size))
+    folder.write_manifest(number, Manifest(layout.FORMAT, schema, VIEWS, change, count, size))
     with folder.locked():
         folder.switch(number)
 

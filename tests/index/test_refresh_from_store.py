@@ -11,6 +11,7 @@ from invented_directory import APICRYPT, SUFFIX, Client, Thing
 
 from annuaire.actions import initialise, refresh
 from annuaire.actions.refresh import StoreSource
+from annuaire.domain import account
 from annuaire.domain.audience import Audience
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import ber, dn, filters, tree
@@ -30,10 +31,12 @@ def source(tmp_path: Path) -> Iterator[StoreSource]:
     source.store().close()
 
 
-def new(thing: Thing) -> NewEntry:
+def new(thing: Thing, identity: bytes | None = None) -> NewEntry:
     parent = thing.key.rpartition(b"\0")[0]
     octets = ber.encode_attributes(thing.attributes)
-    return NewEntry(thing.key, parent, thing.dn, thing.uuid.bytes, octets, thing.passwords, "person")
+    own = thing.uuid.bytes if identity is None else identity
+    described = account.described(thing.attributes, own)
+    return NewEntry(thing.key, parent, thing.dn, own, octets, thing.passwords, "person", *described)
 
 
 def named(rdn: str, parent: str, chance: random.Random, number: int) -> Thing:
@@ -65,12 +68,14 @@ class Life:
             name = f"uid=odd{chance.randrange(40)}"
             thing = named(name, parent, chance, self.count)
             if writer.entry(thing.key) is None:
-                writer.add(new(thing)._replace(uuid=self.count.to_bytes(16, "big")))
+                writer.add(new(thing, self.count.to_bytes(16, "big")))
             return
         row = chance.choice(rows)
         if kind < 0.65:
-            octets = ber.encode_attributes(invented.odd_attributes(chance, self.count))
-            writer.replace(row, octets, invented.odd_passwords(chance), "person", None, None)
+            attributes = invented.odd_attributes(chance, self.count)
+            described = account.described(attributes, row.uuid)
+            octets = ber.encode_attributes(attributes)
+            writer.replace(row, octets, invented.odd_passwords(chance), "person", *described)
         elif kind < 0.8:
             if not writer.has_children(row.key):
                 writer.delete(row)
@@ -122,17 +127,22 @@ def test_refreshing_and_building_anew_answer_alike(
         other = Client(anew)
         things = things_in(source)
         generator = generated_requests.Generator(things, SEED * number)
-        for turn in range(60):
+        for turn in range(80):
             request = generator.request()
             asked = {
                 "base": request.base,
                 "scope": request.scope,
                 "attributes": request.attributes,
-                "size": turn % 4,
+                "size": turn // 4 % 4,
             }
-            audience = (Audience.ADMIN, Audience.PUBLIC)[turn % 2]
+            # Administrators find what is written, the sphere the people computed from it.
+            audience = (Audience.ADMIN, Audience.APICRYPT, Audience.ADMIN, Audience.PUBLIC)[turn % 4]
             answers = [b"".join(one.chunks(request.filter, audience, **asked)) for one in (client, other)]
             assert answers[0] == answers[1], f"{asked} {filters.format(request.filter)}"
+        for audience in Audience:
+            everything = [b"".join(one.chunks("(objectClass=*)", audience)) for one in (client, other)]
+            assert everything[0] == everything[1]
+        assert client.ask("(mail=*)", Audience.APICRYPT).names, "nobody was computed of the accounts"
         for thing in things:
             accounts = [one.directory.account(thing.dn) for one in (client, other)]
             assert accounts[0] == accounts[1]
@@ -180,7 +190,7 @@ def test_many_recent_entries_are_put_into_a_new_base(
         with source.store().writing() as writer:
             writer.add(new(named(f"uid=n{number}", APICRYPT, chance, number)))
         refresh.refresh(source, folder)
-        assert len(client.ask("(&)").names) == number + 4
+        assert len(client.ask("(&)", base=APICRYPT).names) == number + 1 + 1
         seen.add(folder.current())
     assert len(seen) > 2
     assert [path.name for path in folder.path.iterdir() if path.name.isdigit()] == [str(folder.current())]
