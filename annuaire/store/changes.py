@@ -28,6 +28,9 @@ _COLUMNS = 'number, at, kind, entry, uuid, key, "import", holder'
 _SINCE = text(
     f"SELECT {_COLUMNS} FROM changes WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608
 )
+_RECORDS_MOVED = text(
+    "SELECT 1 FROM changes WHERE number > :number AND kind IN ('holder', 'everything') LIMIT 1"
+)
 _HEAD = text("SELECT change FROM head")
 _RECORD = text(
     f"INSERT INTO changes ({_COLUMNS}) VALUES (:number, :at, :kind, :entry, :uuid, :key, NULL, :holder)"  # noqa: S608
@@ -47,6 +50,10 @@ class ChangeReader:
         """The changes that follow a number, in order, at most `limit`."""
         rows = self._connection.execute(_SINCE, {"number": number, "limit": limit}).all()
         return list(map(ChangeRow._make, rows))
+
+    def records_moved(self, number: int) -> bool:
+        """Whether what sources say has changed since a number, as far as changes tell."""
+        return self._connection.execute(_RECORDS_MOVED, {"number": number}).first() is not None
 
 
 class ChangeWriter(ChangeReader):

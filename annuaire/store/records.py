@@ -74,6 +74,11 @@ _OF_DOMAIN = text(
 )
 _ADDRESSES = text("SELECT DISTINCT address, holder FROM records WHERE address <> ''")
 
+_PEOPLE = text(
+    f"SELECT holder FROM records WHERE address <> '' AND source = {MAILBOXES} AND holder <> address"
+    " UNION ALL SELECT person FROM entries WHERE person IS NOT NULL"
+)
+
 
 class RecordReader:
     """What can be asked about records and accounts inside one transaction."""
@@ -134,6 +139,11 @@ class RecordReader:
     def count_records(self, source: int) -> int:
         counted = _COUNT_ADDRESSED if source == MAILBOXES else _COUNT
         return int(self._connection.execute(counted, {"source": source}).scalar_one())
+
+    def people(self) -> Iterator[str]:
+        """Every holder that is a person whom a mailbox or an account tells, perhaps several times."""
+        for holder in self._stream(_PEOPLE, {}):
+            yield holder[0]
 
     def _bounds(self, table: str, size: int) -> Iterator[str]:
         further, beyond = _STEPS[table]
