@@ -2,118 +2,14 @@
 
 import asking
 import pytest
+from session_client import ADMIN, HASHES, PERSON, USER, Client
 
 from annuaire.domain import password
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import NotFound, Refused, Unavailable
 from annuaire.ldap import ber, controls, responses
-from annuaire.ldap import dn as names
-from annuaire.ldap import schema as schemas
-from annuaire.ldap.directory import Account, Found
-from annuaire.ldap.identity import Administrator
 from annuaire.ldap.messages import Control
-from annuaire.ldap.root_dse import OwnEntries
-from annuaire.ldap.service import Service
-from annuaire.ldap.session import TURN_REQUESTS_MAX, Session
-
-SCHEMA = schemas.standard()
-ADMIN = "cn=admin,o=apicrypt,c=FR"
-USER = "uid=luc,ou=comptes,o=apicrypt,c=FR"
-PERSON = "cn=Hélène Durand,ou=apicrypt,o=apicrypt,c=FR"
-HASHES = (b"{SSHA}kept",)
-
-
-def key(text: str) -> bytes:
-    return names.key(names.parse(text), SCHEMA)
-
-
-class FakeDirectory:
-    """Answers each search with its audience and a count, or as `answers` says."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[int, Audience]] = []
-        self.answers: dict[int, object] = {}
-        self.closed: list[int] = []
-
-    def search(self, message, audience, now):
-        self.asked.append((message.message_id, audience))
-        answer = self.answers.get(message.message_id)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, list):
-            return self.stream(message.message_id, answer)
-        return responses.result(message.message_id, responses.SEARCH_DONE, 0)
-
-    def stream(self, number, chunks):
-        try:
-            for chunk in chunks:
-                if isinstance(chunk, Exception):
-                    raise chunk
-                yield chunk
-        finally:
-            self.closed.append(number)
-
-    def entry(self, wanted, audience):
-        if wanted == key(PERSON):
-            return Found(PERSON, {"cn": ["Hélène Durand".encode()], "sn": [b"Durand"]}, {})
-        return None
-
-    def matched(self, wanted, audience):
-        return "o=apicrypt,c=FR" if names.is_within(wanted, key("o=apicrypt,c=FR")) else ""
-
-    def account(self, name):
-        return Account(USER, Audience.APICRYPT, HASHES) if name == USER else None
-
-
-class Watching:
-    def __init__(self) -> None:
-        self.failed: list[tuple[int, str | None]] = []
-        self.bugs = 0
-        self.seen: list[tuple[int, bytes, bool]] = []
-
-    def answered(self, peer, message, answer, last, started):
-        self.seen.append((message.message_id, answer, last))
-
-    def login_failed(self, peer, code, dn):
-        self.failed.append((code, dn))
-
-    def bug(self, peer, message):
-        self.bugs += 1
-
-
-class Client:
-    def __init__(self, **settings) -> None:
-        self.directory = FakeDirectory()
-        self.watching = Watching()
-        self.service = Service(
-            directory=self.directory,
-            schema=SCHEMA,
-            own_entries=OwnEntries(SCHEMA, ["o=apicrypt,c=FR"], "annuaire 1"),
-            administrator=Administrator(ADMIN, key(ADMIN), b"secret"),
-            observer=self.watching,
-            **settings,
-        )
-        self.session = Session(self.service, "peer")
-        self.now = 100.0
-
-    def say(self, *requests: bytes) -> bytes:
-        return self.session.receive(b"".join(requests), self.now)
-
-    def result(self, request: bytes) -> responses.Result:
-        answers = asking.read(self.say(request))
-        assert len(answers) == 1
-        assert isinstance(answers[0].operation, responses.Result)
-        return answers[0].operation
-
-    def rest(self) -> bytes:
-        """All that follows, as the server would ask for it."""
-        data = b""
-        while self.session.pending:
-            data += self.session.advance(self.now)
-        return data
-
-    def log_in(self, name: str = ADMIN, secret: str = "secret") -> None:
-        assert self.result(asking.bind(1, name, secret)).code == 0
+from annuaire.ldap.session import TURN_REQUESTS_MAX
 
 
 @pytest.fixture
@@ -397,22 +293,6 @@ class TestControls:
 
 
 class TestOtherOperations:
-    WRITES = (
-        asking.add(2, PERSON, {"cn": [b"x"]}),
-        asking.delete(2, PERSON),
-        asking.modify(2, PERSON, "cn", [b"x"]),
-        asking.modify_dn(2, PERSON, "cn=y"),
-    )
-
-    @pytest.mark.parametrize("request_bytes", WRITES)
-    def test_writes_are_refused_before_anything_is_read(self, client, request_bytes):
-        assert client.result(request_bytes).code == 50
-        client.log_in()
-        refused = client.result(request_bytes)
-        assert refused.code == 53
-        assert "annuaire import" in refused.text
-        assert client.directory.asked == []
-
     @pytest.mark.parametrize("oid", ["1.2.3", "1.3.6.1.4.1.4203.1.11.1"])
     def test_an_unknown_extended_operation_is_named_in_the_refusal(self, client, oid):
         refused = client.result(asking.extended(1, oid, b"\x30\x00"))
