@@ -32,6 +32,7 @@ FOLDERS: dict[str, tuple[set[str], set[str]]] = {
     "index": ({"domain", "ldap", "index"}, {"cryptography", "lmdb", "numpy", "pyroaring"}),
     "store": ({"domain", "store"}, {"alembic", "psycopg", "sqlalchemy"}),
     "federation": ({"domain", "importing", "federation"}, {"ldap3"}),
+    "reporting": ({"domain", "ldap", "importing", "store", "reporting"}, set()),
     "journal": ({"domain", "journal"}, {"cryptography"}),
     "actions": ({"domain", "ldap", "importing", "publishing", "store", "index", "actions"}, set()),
     "web": (EVERYTHING, {"twisted", "zope"}),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from annuaire.domain import liste_blanche, moment
+from annuaire.domain import liste_blanche, moment, trace
 from annuaire.domain.liste_blanche import Row
 from annuaire.errors import Malformed, Refused
 from annuaire.importing import liste_blanche_xml, xml_signature
@@ -71,6 +71,7 @@ def load(
     dry_run: bool = False,
     actor: str = "",
     now: datetime | None = None,
+    told: trace.Trace = trace.silent,
 ) -> Report:
     """Load one list: all of it or nothing, except for rows that cannot be read. `ours`: domains it should have."""
     now = now or datetime.now(UTC)
@@ -83,7 +84,18 @@ def load(
         _replace(writer, reading, report)
         report = report._replace(applied=True, change_number=writer.head())
         _record(writer, report, name, data)
-        return report
+    told(
+        trace.LISTE_BLANCHE,
+        rows=report.rows,
+        domains=report.domains,
+        signer=report.signer,
+        generated=moment.format(report.generated),
+        added=report.added,
+        changed=report.changed,
+        removed=report.removed,
+        actor=actor,
+    )
+    return report
 
 
 def _read(data: bytes, vouching: Vouching, now: datetime) -> Reading:

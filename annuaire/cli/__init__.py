@@ -32,6 +32,7 @@ COMMANDS = {
     "stats": "stats",
     "account": "accounts",
     "liste-blanche": "liste_blanche",
+    "report": "reports",
 }
 
 INTERRUPTED = 130

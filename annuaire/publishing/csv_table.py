@@ -76,6 +76,11 @@ def format_row(dn: str, attributes: Mapping[str, Sequence[bytes]]) -> bytes:
     return _line(cells)
 
 
+def format_cells(cells: Sequence[str]) -> bytes:
+    """Write one line of another table by the same rules."""
+    return _line([_inert(cell) for cell in cells])
+
+
 def _inert(text: str) -> str:
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"

@@ -206,6 +206,15 @@ def test_once_a_list_was_taken_only_its_signer_makes_the_next(store, root):
         load(store, signed(making.signer(root), *TWENTY), vouching, now=None)
 
 
+def test_what_was_loaded_is_told_once_it_is_there(store):
+    told = []
+    load(store, listing(*TWENTY), told=lambda kind, **fields: told.append((kind, fields, listed(store))))
+    load(store, listing(*TWENTY[:19]), dry_run=True, told=lambda kind, **fields: told.append(kind))
+    (kind, fields, there), *others = told
+    assert (kind, others, there) == ("liste-blanche", [], set(TWENTY))
+    assert (fields["rows"], fields["domains"], fields["signer"], fields["actor"]) == (20, 20, "", "cn=admin")
+
+
 def test_a_first_list_may_be_told_who_must_have_signed_it(store, root):
     data = signed(making.signer(root), *TWENTY)
     with pytest.raises(Refused, match=r"pas par alb\.example"):
