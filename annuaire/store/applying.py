@@ -8,7 +8,7 @@ are given only there.
 # ruff: noqa: S608
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from annuaire.store.engine import Writer
@@ -69,8 +69,11 @@ def count_changed(staging: Staging) -> int:
 @contextmanager
 def applying(staging: WorkingTables, actor: str, at: str) -> Iterator[Writer]:
     """The write lock, and one transaction of the store with the working tables beside it."""
-    with staging.store.write_lock(), staging.transaction(immediate=True):
-        writer = Writer(staging.connection, actor, at)
+    with (
+        staging.store.write_lock(),
+        staging.transaction(immediate=True),
+        closing(Writer(staging.connection, actor, at, staging.store.state)) as writer,
+    ):
         yield writer
         writer.finish()
     staging.settle()

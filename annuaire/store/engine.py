@@ -11,8 +11,8 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 
 from annuaire.errors import Misconfigured, Unavailable
-from annuaire.store import changes, choices, domains, entries, imports, ledger, records, tables
+from annuaire.store import address_file, changes, choices, domains, entries, imports, ledger, records, tables
+from annuaire.store.ledger import LedgerRow
 
 FILE_NAME = "annuaire.db"
 LOCK_NAME = "write.lock"
@@ -93,14 +94,16 @@ class Writer(
 ):
     """One writing transaction, alone of its kind. All its changes have one moment and one actor."""
 
-    def __init__(self, connection: Connection, actor: str, at: str) -> None:
+    def __init__(self, connection: Connection, actor: str, at: str, state: Path) -> None:
         super().__init__(connection)
         self.actor = actor
         self.at = at
+        self._addresses = address_file.AddressFile(state, self)
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
         self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
         self._saved = (self._change, self._entry)
         self._begun = self._change
+        self._addresses.put_back()  # Note [The ledger outlives its database]
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -133,11 +136,19 @@ class Writer(
         self._connection.execute(_NEXT_IMPORT)
         return int(self._connection.execute(_LAST_IMPORT).scalar_one())
 
+    def note_allocated(self, rows: Iterable[LedgerRow]) -> None:
+        self._addresses.append(rows)
+
     def finish(self) -> None:
-        """Keep the numbers given, as the last statement before the commit."""
+        """Keep the numbers and the addresses given, last before the commit."""
+        self._addresses.sync()
         if (self._change, self._entry) != self._saved:
             self._connection.execute(_SAVE_HEAD, {"change": self._change, "entry": self._entry})
             self._saved = (self._change, self._entry)
+
+    def close(self) -> None:
+        """After the commit, or instead of it."""
+        self._addresses.close()
 
 
 class Store:
@@ -167,8 +178,11 @@ class Store:
     @contextmanager
     def writing(self, actor: str = "", at: str | None = None) -> Iterator[Writer]:
         """Hold the write lock, yield a writer, commit on leaving; anything raised undoes all of it."""
-        with self.write_lock(), self._writing() as connection:
-            writer = Writer(connection, actor, at or now())
+        with (
+            self.write_lock(),
+            self._writing() as connection,
+            closing(Writer(connection, actor, at or now(), self.state)) as writer,
+        ):
             yield writer
             writer.finish()
 

@@ -5,12 +5,14 @@ A holder that is a native address, for want of an identification, follows the ac
 Note [An interop address is never given twice] is in domain/interop.py.
 """
 
-from collections.abc import Collection
+from abc import abstractmethod
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
-from annuaire.store.records import portions
+from annuaire.store.records import ASKED_AT_ONCE, portions
 
 
 class LedgerRow(NamedTuple):
@@ -36,6 +38,10 @@ _AMONG = text(f"SELECT {_COLUMNS} FROM ledger WHERE address IN :addresses").bind
 _AFTER = text(f"SELECT {_COLUMNS} FROM ledger WHERE address > :address ORDER BY address LIMIT :limit")
 _ALLOCATE = text(
     f"INSERT INTO ledger ({_COLUMNS}) VALUES (:address, :holder, :since, :origin) ON CONFLICT (address) DO NOTHING"
+)
+_RESTORE = text(
+    f"INSERT INTO ledger ({_COLUMNS}) VALUES (:address, :holder, :since, :origin)"
+    " ON CONFLICT (address) DO UPDATE SET holder = excluded.holder"
 )
 _MOVE_HOLDER = text("UPDATE ledger SET holder = :new WHERE holder = :old")
 _OF_HOLDERS = text(
@@ -78,13 +84,26 @@ class LedgerReader:
 
 
 class LedgerWriter(LedgerReader):
-    """Gives addresses, one by one; nothing takes one back."""
+    """Gives addresses; nothing takes one back. Each is told to the file beside the database (address_file.py)."""
 
     at: str
 
+    @abstractmethod
+    def note_allocated(self, rows: Iterable[LedgerRow]) -> None:
+        """Rows that this transaction adds, or gives another holder: on the disk before it is committed."""
+
     def allocate(self, row: LedgerRow) -> bool:
         """Give an address to a holder, whether it was free: nothing changes when it is somebody's already."""
-        return self._connection.execute(_ALLOCATE, row._asdict()).rowcount == 1
+        if self._connection.execute(_ALLOCATE, row._asdict()).rowcount != 1:
+            return False
+        self.note_allocated([row])
+        return True
+
+    def restore_ledger(self, rows: Iterable[LedgerRow]) -> None:
+        """Put back what the file beside the database has; the later of two rows about an address counts."""
+        waiting = iter(rows)
+        while some := [row._asdict() for row in islice(waiting, ASKED_AT_ONCE)]:
+            self._connection.execute(_RESTORE, some)
 
     def move_holder(self, old: str, new: str) -> None:
         """An account without identification has another native address: its addresses stay its own.
@@ -94,3 +113,4 @@ class LedgerWriter(LedgerReader):
         if old != new:
             self._connection.execute(_MOVE_HOLDER, {"old": new, "new": f"{new} {self.at}"})
             self._connection.execute(_MOVE_HOLDER, {"old": old, "new": new})
+            self.note_allocated([*self.ledger_of(f"{new} {self.at}"), *self.ledger_of(new)])
