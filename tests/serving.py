@@ -31,6 +31,8 @@ class Server:
             "ANNUAIRE_ADMIN_PASSWORD": PASSWORD,
             "ANNUAIRE_LISTEN_LDAP": "tcp:0:interface=127.0.0.1",
             "ANNUAIRE_LISTEN_LDAPS": "tcp:0:interface=127.0.0.1",
+            "ANNUAIRE_LISTEN_POLICY": "tcp:0:interface=127.0.0.1",
+            "ANNUAIRE_LISTEN_SOCKETMAP": "tcp:0:interface=127.0.0.1",
             **variables,
         }
         self.process: subprocess.Popen[bytes] | None = None

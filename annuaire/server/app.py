@@ -16,6 +16,7 @@ from annuaire.config import Config
 from annuaire.domain import audience as audiences
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.domain.password import Remembered
+from annuaire.index.facts import FactsReader
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import SizeLimits
@@ -28,7 +29,7 @@ from annuaire.ldap.identity import Administrator
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
-from annuaire.server import connections, ldap, state, tls
+from annuaire.server import connections, ldap, postfix, routing, state, tls
 from annuaire.server.connections import Bounds
 from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
@@ -56,7 +57,10 @@ class Application:
         self._config = config
         self._loads = loads
         self.schema = _schema(config)
-        self.directory = _directory(config, self.schema)
+        numbering = Numbering(self.schema)
+        reader = Reader(IndexFolder(config.state / "index"), numbering)
+        self.directory = _directory(config, reader, numbering)
+        self._answers = routing.answers(config, FactsReader(reader))
         self.threads = PasswordThreads(reactor)
         self.writes = WriteThread(reactor, StoreWrites(config).perform)
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
@@ -67,7 +71,7 @@ class Application:
             schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
         )
         self._remembered = Remembered(config.limits.bind_cache)
-        self._factories: list[ldap.LdapFactory] = []
+        self._factories: list[ldap.LdapFactory | postfix.PostfixFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
 
@@ -95,13 +99,14 @@ class Application:
 
     def _factory(self, place: Place) -> Any:
         limits = self._config.limits
+        bounds = Bounds(limits.connections, limits.connections_per_client, limits.idle)
+        if place.protocol in postfix.CONNECTIONS:
+            spoken = postfix.CONNECTIONS[place.protocol]
+            asked = postfix.PostfixFactory(spoken, self._answers, self._reactor, bounds, self._loads)
+            self._factories.append(asked)
+            return asked
         factory = ldap.LdapFactory(
-            self._service(place),
-            self.threads,
-            self.writes,
-            self._reactor,
-            Bounds(limits.connections, limits.connections_per_client, limits.idle),
-            self._loads,
+            self._service(place), self.threads, self.writes, self._reactor, bounds, self._loads
         )
         self._factories.append(factory)
         if place.protocol != "ldaps":
@@ -144,10 +149,8 @@ def _schema(config: Config) -> Schema:
     return schemas.load([*schemas.shipped(), *config.schema.files])
 
 
-def _directory(config: Config, schema: Schema) -> Directory:
-    numbering = Numbering(schema)
+def _directory(config: Config, reader: Reader, numbering: Numbering) -> Directory:
     settings = Settings(config.suffix, _size_limits(config), config.limits.time)
-    reader = Reader(IndexFolder(config.state / "index"), numbering)
     return Directory(reader, numbering, settings, state.cookie_key(config.state))
 
 

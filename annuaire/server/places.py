@@ -5,7 +5,7 @@ from __future__ import annotations
 from annuaire.config import Config
 from annuaire.server.listening import Place
 
-SERVED = ("ldap", "ldaps")
+SERVED = ("ldap", "ldaps", "policy", "socketmap")
 
 
 def of(config: Config) -> list[Place]:

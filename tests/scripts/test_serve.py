@@ -30,6 +30,8 @@ def start(state: Path, log: Path) -> tuple[subprocess.Popen[bytes], float]:
         "ANNUAIRE_STATE": str(state),
         "ANNUAIRE_LISTEN_LDAP": "tcp:0:interface=127.0.0.1",
         "ANNUAIRE_LISTEN_LDAPS": "tcp:0:interface=127.0.0.1",
+        "ANNUAIRE_LISTEN_POLICY": "tcp:0:interface=127.0.0.1",
+        "ANNUAIRE_LISTEN_SOCKETMAP": "tcp:0:interface=127.0.0.1",
     }
     started = time.monotonic()
     with log.open("wb") as output:
