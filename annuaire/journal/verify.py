@@ -24,6 +24,8 @@ from annuaire.journal.records import Position
 UNSIGNED_SECONDS = 600.0
 # A journal that moves while it is read can seem wrong; then it is read again.
 ATTEMPTS = 3
+# Inside a text its quotes would be escaped; a nested member is looked at more closely.
+_FILE_MARK = b'"kind":"file"'
 
 
 @dataclass(slots=True)
@@ -177,6 +179,7 @@ class _Walk:
         number = records.number(line)
         if following is not None and number == self._next:
             self._head = following
+            self._heads_its_file(path, index, line)
         elif not self._resume(path, index, line, number):
             return
         self._found.records += 1
@@ -187,6 +190,17 @@ class _Walk:
         elif self._is_unsigned():
             self._found.unsigned += 1
             self._last_at = str((records.parse(line) or {}).get("at", ""))
+
+    def _heads_its_file(self, path: Path, index: int, line: bytes) -> None:
+        """The first line of a file, and no other, says which file it is: lines cannot pass from one to the next."""
+        if index > 1 and _FILE_MARK not in line:
+            return
+        found = records.parse(line) or {}
+        expected = (self._chain, layout.parse_chain(path.name))
+        is_head = found.get("kind") == records.FILE
+        named = (found.get("chain"), (found.get("chain"), found.get("file")))
+        if is_head != (index == 1) or (is_head and named != expected):
+            self._tell(path.name, index, problems.MOVED, "cette ligne n'est pas de ce fichier")
 
     def _resume(self, path: Path, index: int, line: bytes, number: int | None) -> bool:
         """Tell what is wrong with a line that does not follow, and go on behind it; whether it counts as one."""

@@ -299,7 +299,8 @@ class Journal:
             chains = {**written, chain.name: position}
             return {name: one for name, one in chains.items() if name not in ended}, ended
 
-        began = self._log.checkpoint(change, CLOSE_SECONDS / 2 if last else 0.0)
+        # Another process's checkpoint takes some milliseconds; only the end has no later to do it.
+        began = self._log.checkpoint(change, CLOSE_SECONDS / 2 if self._stopping.is_set() else 0.0)
         self._signed = position
         self._checkpoint_at = time.monotonic()
         if began and self._settings.keep:
