@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -31,7 +32,8 @@ from annuaire.store.imports import RefusalRow
 from annuaire.store.records import ACTIVITIES, MAILBOXES
 from annuaire.store.snapshots import Difference, Row, Snapshot
 
-EXTRACTION, LDIF = extraction.EXTRACTION, extraction.LDIF
+# What a file can be.
+EXTRACTION, LDIF, ACTIVITY_LIST = extraction.EXTRACTION, extraction.LDIF, extraction.ACTIVITIES
 
 # Per cent of the rows of a source that a file may remove, unless the configuration says otherwise.
 REMOVALS_MAX = 10
@@ -132,7 +134,7 @@ class _Import:
         self.progress = progress
         self.rows = 0
         self.refused = 0
-        self.warnings = 0
+        self.warned: Counter[str] = Counter()
         self.head = 0
 
     def read(
@@ -155,7 +157,7 @@ class _Import:
             self.staged.stage(rows, refused, owners.among(rows) if owners is not None else ())
             self.rows += len(rows)
             self.refused += len(refused)
-            self.warnings += block.warnings
+            self.warned += block.warned
             done += block.size
             self.progress(Progress("read", done, total, self.rows + self.refused))
         self.staged.spare(spared)
@@ -223,7 +225,7 @@ class _Import:
             difference.unchanged,
             difference.removed,
             self.refused,
-            self.warnings,
+            self.warned.total(),
         )
 
     def report(self, totals: Totals, change_number: int, applied: bool) -> Report:
@@ -231,7 +233,7 @@ class _Import:
             RefusalRow(one.line, one.dn, one.code, one.reason)
             for one in self.staged.refusals(0, import_report.REFUSALS_REPORTED)
         ]
-        return Report(*totals, refusals, change_number, applied, {})
+        return Report(*totals, refusals, change_number, applied, {}, dict(self.warned.most_common()))
 
 
 class _Owners:

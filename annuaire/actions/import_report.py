@@ -6,9 +6,10 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from annuaire.store.imports import RefusalRow
@@ -39,6 +40,7 @@ class Report(NamedTuple):
     change_number: int
     applied: bool
     ignored: dict[str, int]
+    warned: Mapping[str, int] = MappingProxyType({})  # of the warnings, by kind, where they have kinds
 
     @property
     def read(self) -> int:

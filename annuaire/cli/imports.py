@@ -7,9 +7,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import click
 
@@ -20,13 +21,15 @@ from annuaire.errors import Malformed, Unavailable
 if TYPE_CHECKING:
     from annuaire.actions.import_report import Progress, Report
     from annuaire.cli.progress import Display
+    from annuaire.store.engine import Store
 
 # Refusals shown to a person; the rejects hold all.
 SHOWN_MAX = 20
 
 # The national extraction has 31 columns; no line of LDIF begins with so many bars.
 EXTRACTION_BARS = 20
-LOOKED_AT = 4096
+# Octets by which a file is recognised.
+LOOKED_AT = 1 << 16
 
 PHASES = {
     "read": "lecture",
@@ -50,7 +53,7 @@ PHASES = {
     "--format",
     "form",
     type=click.Choice(["ldif", "extraction", "fhir"]),
-    help="Forme du fichier ; par défaut, celle de la source.",
+    help="Forme du fichier ; par défaut, celle que son contenu montre.",
 )
 @click.option("--under", metavar="DN", help="Ranger les entrées sous ce nom, à la place de leur propre base.")
 @click.option("--dry-run", is_flag=True, help="Tout vérifier, ne rien écrire, donner les mêmes totaux.")
@@ -78,9 +81,12 @@ def import_command(
     reset_choices: bool,
     as_json: bool,
 ) -> int:
-    """Importer un fichier LDIF : tout ou rien, sauf avec --continue.
+    """Importer un fichier : tout ou rien, sauf avec --continue.
 
-    Importer deux fois le même fichier ne change rien la seconde fois. Code de sortie 1 si un
+    Des personnes d'APICRYPT en LDIF ou, avec --into mssante, les boîtes de l'espace MSSanté : l'extraction
+    nationale (texte ou ZIP), du LDIF aux noms nationaux, ou PS_LibreAcces_Personne_activite, dont sont gardées les
+    activités des personnes connues. Un fichier national est tout ce que dit sa source : ce qui n'y est plus est
+    retiré. Importer deux fois le même fichier ne change rien la seconde fois. Code de sortie 1 si un
     enregistrement a été refusé.
 
     \b
@@ -88,14 +94,26 @@ def import_command(
       annuaire import personnes.ldif
       annuaire import --dry-run --rejects refus.ldif personnes.ldif
       annuaire import --under ou=lyon,ou=apicrypt,o=apicrypt,c=FR export.ldif
+      annuaire import --into mssante --continue Extraction_Correspondance_MSSante.zip
       slapcat | annuaire import --continue --under ou=apicrypt,o=apicrypt,c=FR -
     """
-    if into == "mssante" or form in ("extraction", "fhir"):
-        raise click.UsageError("seul --into apicrypt --format ldif existe pour l'instant")
+    _check_options(into, form, under, accept_removals, reset_choices)
     from annuaire.cli.progress import Display
 
     with _opened(source) as stream, _rejects(rejects) as refused, Display(silent=as_json) as display:
-        report = _import(config, stream, source, under, dry_run, continue_, refused, display)
+        given = _Given(stream, source, dry_run, continue_, refused)
+        if into == "apicrypt":
+            _refuse_national(stream)
+            report = _refreshed(
+                config, display, lambda store: _import_people(config, store, given, under, display)
+            )
+        else:
+            found = _recognised(stream, form)
+            report = _refreshed(
+                config,
+                display,
+                lambda store: _import_records(config, store, given, found, accept_removals, display),
+            )
     if as_json:
         click.echo(json.dumps(_as_json(report), ensure_ascii=False))
     else:
@@ -103,71 +121,132 @@ def import_command(
     return 1 if report.refused else 0
 
 
-def _import(
-    config: Config,
-    stream: BinaryIO,
-    source: str,
-    under: str | None,
-    dry_run: bool,
-    continue_: bool,
-    rejects: BinaryIO | None,
-    display: Display,
-) -> Report:
-    from annuaire.actions import import_source, initialise, refresh
-    from annuaire.index.folder import IndexFolder
-    from annuaire.ldap import schema, tree
-    from annuaire.store import engine
+class _Given(NamedTuple):
+    """What every import is given."""
 
-    def show(progress: Progress) -> None:
-        display.show(PHASES[progress.phase], progress.done, progress.total, progress.records)
+    stream: BinaryIO
+    name: str
+    dry_run: bool
+    continue_: bool
+    rejects: BinaryIO | None
 
-    def show_index(stage: str, done: int, total: int) -> None:
+
+def _check_options(
+    into: str, form: str | None, under: str | None, accept_removals: bool, reset_choices: bool
+) -> None:
+    """Options that mean nothing together are said, and not passed over."""
+    if form == "fhir":
+        raise click.UsageError("--format fhir n'existe pas encore")
+    if into == "apicrypt":
+        if form == "extraction":
+            raise click.UsageError("--format extraction ne va qu'avec --into mssante")
+        if accept_removals:
+            raise click.UsageError(
+                "--accept-removals ne va qu'avec --into mssante : rien d'autre n'est retiré"
+            )
+    elif under is not None or reset_choices:
+        raise click.UsageError("--under et --reset-choices ne vont pas avec --into mssante")
+
+
+def _refreshed(config: Config, display: Display, load: Callable[[Store], Report]) -> Report:
+    """Import into the store, and bring the index up to it."""
+    from annuaire.actions import refresh
+    from annuaire.cli import local, writing
+
+    def show(stage: str, done: int, total: int) -> None:
         display.show(PHASES.get(stage, stage), done, total, done)
 
-    facts = refresh.StoreSource(config.store.url, config.state, config.suffix, config.schema.files)
-    store = engine.open(config.store.url, config.state)
-    try:
-        planted = tree.plant(config.suffix, config.trees.suffixes, facts.schema())
-        initialise.initialise(store, planted, facts.schema(), config.admin_dn)
-        report = import_source.import_ldif(
-            store,
-            import_source.Scope(
-                (*schema.shipped(), *config.schema.files), config.suffix, config.trees.suffixes
-            ),
-            stream,
-            name=source,
-            under=under,
-            dry_run=dry_run,
-            continue_=continue_,
-            rejects=rejects,
-            progress=show,
-            actor=config.admin_dn,
-        )
+    with writing.opened(config) as facts:
+        report = load(facts.store())
         if report.applied:
             try:
-                refresh.refresh(facts, IndexFolder(config.state / "index"), show_index)
+                refresh.refresh(facts, local.folder(config), show)
             except Unavailable as error:
                 raise Unavailable(
                     f"enregistré (changement {report.change_number}), pas encore visible : {error.public}",
                     error.reason,
                 ) from error
         return report
-    finally:
-        store.close()
+
+
+def _import_people(
+    config: Config, store: Store, given: _Given, under: str | None, display: Display
+) -> Report:
+    from annuaire.actions import import_source
+    from annuaire.ldap import schema
+
+    files = (*schema.shipped(), *config.schema.files)
+    return import_source.import_ldif(
+        store,
+        import_source.Scope(files, config.suffix, config.trees.suffixes),
+        given.stream,
+        name=given.name,
+        under=under,
+        dry_run=given.dry_run,
+        continue_=given.continue_,
+        rejects=given.rejects,
+        progress=_shown(display),
+        actor=config.admin_dn,
+    )
+
+
+def _import_records(
+    config: Config, store: Store, given: _Given, form: str, accept_removals: bool, display: Display
+) -> Report:
+    from annuaire.actions import import_records
+    from annuaire.domain.domains import Domains
+
+    load: Callable[..., Report]
+    if form == import_records.ACTIVITY_LIST:
+        load = import_records.import_activities
+    else:
+        ours = Domains(config.domains.native, config.domains.interop, config.domains.dgs)
+        load = partial(import_records.import_mailboxes, form=form, is_interop=ours.is_interop)
+    return load(
+        store,
+        given.stream,
+        name=given.name,
+        dry_run=given.dry_run,
+        continue_=given.continue_,
+        rejects=given.rejects,
+        accept_removals=accept_removals,
+        removals_max=config.limits.removals,
+        progress=_shown(display),
+        actor=config.admin_dn,
+    )
+
+
+def _shown(display: Display) -> Callable[[Progress], None]:
+    return lambda progress: display.show(
+        PHASES[progress.phase], progress.done, progress.total, progress.records
+    )
+
+
+def _recognised(stream: io.BufferedReader, form: str | None) -> str:
+    """What a national file is by its content; what cannot be told is read as an extraction, which says why not."""
+    from annuaire.importing import extraction
+
+    found = extraction.recognise(stream.peek(LOOKED_AT)[:LOOKED_AT])
+    if form == extraction.LDIF or (form is None and found == extraction.LDIF):
+        return extraction.LDIF
+    return extraction.ACTIVITIES if found == extraction.ACTIVITIES else extraction.EXTRACTION
+
+
+def _refuse_national(stream: io.BufferedReader) -> None:
+    """Nothing that looks like something else is read as LDIF."""
+    head = stream.peek(LOOKED_AT)[:LOOKED_AT]
+    if head.startswith(b"PK") or head.partition(b"\n")[0].count(b"|") >= EXTRACTION_BARS:
+        raise Malformed(
+            "ce fichier est une extraction nationale, pas du LDIF : importez-le avec --into mssante"
+        )
 
 
 @contextlib.contextmanager
-def _opened(source: str) -> Iterator[BinaryIO]:
-    """The file or standard input, once it does not look like something else."""
+def _opened(source: str) -> Iterator[io.BufferedReader]:
+    """The file or standard input, of which the beginning can be looked at."""
     with contextlib.ExitStack() as stack:
-        raw = sys.stdin.buffer if source == "-" else stack.enter_context(open(source, "rb"))
-        stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
-        head = stream.peek(LOOKED_AT)[:LOOKED_AT]
-        if head.startswith(b"PK\x03\x04") or head.partition(b"\n")[0].count(b"|") >= EXTRACTION_BARS:
-            raise Malformed(
-                "ce fichier est une extraction nationale, pas du LDIF : importez-le avec --into mssante"
-            )
-        yield stream
+        raw = sys.stdin.buffer if source == "-" else stack.enter_context(open(source, "rb", LOOKED_AT))
+        yield raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
 
 
 @contextlib.contextmanager
@@ -206,6 +285,11 @@ def _say(report: Report, dry_run: bool, continue_: bool, rejects: Path | None) -
     if report.ignored:
         names = ", ".join(f"{name} ({count})" for name, count in report.ignored.items())
         click.echo(f"attributs tenus par un serveur, laissés de côté : {names}", err=True)
+    if report.warned:
+        from annuaire.importing.block import WARNINGS
+
+        for kind, count in report.warned.items():
+            click.echo(f"avertissement : {WARNINGS.get(kind, kind)} ({count})", err=True)
     click.echo(
         f"ajoutées {report.added}, modifiées {report.changed}, inchangées {report.unchanged},"
         f" retirées {report.removed}, refusées {report.refused}, avertissements {report.warnings}"

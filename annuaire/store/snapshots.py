@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from annuaire.store import changes, ledger, working
 from annuaire.store.engine import Store, Writer
+from annuaire.store.ledger import LedgerRow
 from annuaire.store.records import ACTIVITIES, MAILBOXES
 from annuaire.store.staging_tables import REFUSED
 from annuaire.store.working import WorkingTables
@@ -196,13 +197,13 @@ class Snapshot(WorkingTables):
             " CROSS JOIN {t}given g WHERE d.altered = 0 AND g.line = d.line ORDER BY d.rank",
             at=writer.at,
         )
-        self.execute(
-            f"INSERT INTO ledger (address, holder, since, origin) SELECT address, min(holder), :at, '{ledger.SEEN}'"
-            # What two people claim is given to neither.
-            " FROM {t}own WHERE true GROUP BY address HAVING min(holder) = max(holder)"
-            " ON CONFLICT (address) DO NOTHING",
-            at=writer.at,
-        )
+        # What two people claim is given to neither.
+        for address, holder in self.execute(
+            "SELECT o.address, min(o.holder) FROM {t}own o"
+            " WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.address = o.address)"
+            " GROUP BY o.address HAVING min(o.holder) = max(o.holder) ORDER BY o.address"
+        ).all():
+            writer.allocate(LedgerRow(address, holder, writer.at, ledger.SEEN))
         self._tell(writer, import_id)
 
     def _tell(self, writer: Writer, import_id: int) -> None:
