@@ -177,9 +177,7 @@ class Views:
     def _routing(self, known: _Known) -> IndexEntry:
         identity = accounts.UNIDENTIFIED + known.row.uuid.hex()
         surname = known.attributes.get("cn", (known.account.native.encode(),))[0].decode("utf-8", "replace")
-        view = consolidation.routing(
-            identity, known.account, known.reachable, surname, known.row.created_at, known.row.modified_at
-        )
+        view = consolidation.routing(identity, known.account, known.reachable, surname, known.row.created_at)
         name, key = self._people.name_of(identity)
         return self._indexed(name, key, view, Audience.ROUTAGE)
 

@@ -199,8 +199,11 @@ def structure(address: str, rows: Sequence[tuple[Mailbox, str, str]], detail: bo
     return _view(values, said)
 
 
-def routing(identity: str, account: Account, reachable: bool, name: str, first: str, last: str) -> View:
-    """What mail servers are told of an account: its addresses and where they lead."""
+def routing(identity: str, account: Account, reachable: bool, name: str, first: str) -> View:
+    """What mail servers are told of an account: its addresses and where they lead.
+
+    Most changes of an account change nothing here, and the time of the others is no concern of a mail server.
+    """
     addresses = [account.native]
     if reachable:
         addresses.append(account.interop)
@@ -212,7 +215,7 @@ def routing(identity: str, account: Account, reachable: bool, name: str, first: 
         "mailLocalAddress": addresses,
         "mailRoutingAddress": [account.native],
     }
-    return View(values, (), first, last, (APICRYPT,))
+    return View(values, (), first, first, (APICRYPT,))
 
 
 def preference(row: Mailbox) -> tuple[bool, str]:

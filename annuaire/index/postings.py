@@ -16,6 +16,7 @@ EMPTY = BitMap()
 _HEADER = struct.Struct("<IIHHI")
 _COOKIE = 12346
 _ARRAY_MAX = 4096
+_ONE_ARRAY = struct.pack("<II", _COOKIE, 1)
 # Of a code, those below the term; of a container of the format too.
 _ID_BITS = 16
 
@@ -38,6 +39,21 @@ def serialize_sorted(ids: Ids) -> bytes:
 def serialize_small(ids: list[int]) -> bytes:
     """The serialized form of a few ascending, distinct local ids."""
     return _HEADER.pack(_COOKIE, 1, 0, len(ids) - 1, _HEADER.size) + struct.pack(f"<{len(ids)}H", *ids)
+
+
+def extended(raw: bytes | None, ids: list[int]) -> bytes:
+    """A posting with local ids behind its own; they ascend, and nearly always are greater than those that it has.
+
+    Most postings of a recent part are short arrays, which grow by octets, without a bitmap object in between.
+    """
+    if raw is None:
+        return serialize_small(ids)
+    if len(raw) > _HEADER.size and raw.startswith(_ONE_ARRAY):
+        _, _, key, size, offset = _HEADER.unpack_from(raw)
+        if size + 1 + len(ids) <= _ARRAY_MAX and int.from_bytes(raw[-2:], "little") < ids[0]:
+            head = _HEADER.pack(_COOKIE, 1, key, size + len(ids), offset)
+            return b"".join((head, raw[_HEADER.size :], struct.pack(f"<{len(ids)}H", *ids)))
+    return serialize(deserialize(raw) | BitMap(ids))
 
 
 def serialize(ids: BitMap) -> bytes:

@@ -4,7 +4,7 @@ An entry written again takes a new id and its former one joins the *gone* set of
 are never reused, and a new base is built before there are many.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,23 @@ class _Writing:
         self._count = int.from_bytes(self._get("meta", b"count") or b"", "little")
         self._gone_base = self._set(b"gone-base")
         self._gone_recent = self._set(b"gone-recent")
-        self._sets: dict[tuple[str, bytes], BitMap] = {}
+        # What is to be added to each posting, ascending.
+        self._marks: dict[bytes, list[int]] = {}
         self._rows: dict[bytes, bytearray] = {}
 
     def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
+        fresh: list[Prepared] = []
         # One name may have several entries, each for its audiences: all go before any comes.
-        for key in {*gone, *[prepared.key for prepared in written]}:
-            self._forget(key)
+        named: dict[bytes, list[Prepared]] = {key: [] for key in gone}
         for prepared in written:
+            named.setdefault(prepared.key, []).append(prepared)
+        for key, entries_of_name in named.items():
+            if not self._has_already(key, entries_of_name):
+                self._forget(key)
+                fresh += entries_of_name
+        for prepared in fresh:
             self._add(prepared)
-        for (database, key), found in self._sets.items():
-            self._put(database, key, postings.serialize(found))
+        self._put_postings()
         for bucket, page in self._rows.items():
             self._put("equal", bucket, bytes(page))
         self._put("meta", b"count", self._count.to_bytes(4, "little"))
@@ -123,29 +129,65 @@ class _Writing:
         if prepared.facts:
             self._put("facts", prepared.digests[:size], b"\n".join([name for name, _ in prepared.facts]))
 
-        def mark(kind: int, attribute: int, term: bytes) -> None:
-            self._posting("postings", layout.posting_key(chunk, kind, attribute, term)).add(local)
+        self._mark(local, self._keys(chunk, prepared))
 
-        for term in ngrams.text_terms(prepared.text):
-            mark(layout.GRAM, layout.UNION, term)
-        for attribute, text in prepared.texts:
-            for term in ngrams.text_terms(text):
-                mark(layout.GRAM, attribute, term)
-        for word in prepared.words:
-            mark(layout.WORD, 0, word.encode("utf-8", "surrogatepass"))
-            for length in range(1, min(len(word), layout.WORD_START_MAX) + 1):
-                mark(layout.WORD_START, 0, word[:length].encode("utf-8", "surrogatepass"))
-        for start in ngrams.value_starts(prepared.text):
-            mark(layout.VALUE_START, 0, start)
-        for attribute in prepared.present:
-            mark(layout.PRESENT, attribute, b"")
-        for digest in prepared.ancestors:
-            mark(layout.SUBTREE, 0, digest)
-        for digest in prepared.ancestors[:1]:
-            mark(layout.CHILDREN, 0, digest)
-        for bit in Audience:
-            if prepared.audiences & bit:
-                mark(layout.AUDIENCE, int(bit), b"")
+    def _keys(self, chunk: int, prepared: Prepared) -> Iterator[bytes]:
+        """The keys of the postings that an entry of this chunk is in."""
+
+        def prefix(kind: int, attribute: int) -> bytes:
+            return layout.posting_key(chunk, kind, attribute, b"")
+
+        for attribute, text in ((layout.UNION, prepared.text), *prepared.texts):
+            grams = prefix(layout.GRAM, attribute)
+            yield from [grams + term for term in ngrams.text_terms(text)]
+        words = [word.encode("utf-8", "surrogatepass") for word in prepared.words]
+        whole, start = prefix(layout.WORD, 0), prefix(layout.WORD_START, 0)
+        yield from [whole + word for word in words]
+        yield from {
+            start + word[:length].encode("utf-8", "surrogatepass")
+            for word in prepared.words
+            for length in range(1, min(len(word), layout.WORD_START_MAX) + 1)
+        }
+        beginning = prefix(layout.VALUE_START, 0)
+        yield from [beginning + term for term in ngrams.value_starts(prepared.text)]
+        yield from [prefix(layout.PRESENT, attribute) for attribute in prepared.present]
+        below = prefix(layout.SUBTREE, 0)
+        yield from [below + digest for digest in prepared.ancestors]
+        yield from [prefix(layout.CHILDREN, 0) + digest for digest in prepared.ancestors[:1]]
+        yield from [prefix(layout.AUDIENCE, int(bit)) for bit in Audience if prepared.audiences & bit]
+
+    def _mark(self, local: int, keys: Iterable[bytes]) -> None:
+        marks = self._marks
+        for key in keys:
+            known = marks.get(key)
+            if known is None:
+                marks[key] = [local]
+            else:
+                known.append(local)
+
+    def _put_postings(self) -> None:
+        marks = self._marks
+        with self._transaction.cursor(self._databases["postings"]) as cursor:
+            found: Any = cursor.getmulti(list(marks))
+            known: dict[bytes, bytes] = dict(found)
+            cursor.putmulti([(key, postings.extended(known.get(key), marks[key])) for key in sorted(marks)])
+
+    def _has_already(self, key: bytes, written: list[Prepared]) -> bool:
+        """Whether the entries of a name are all there as they are to be: what a change does not touch stays."""
+        if not written or any(prepared.facts or prepared.passwords is not None for prepared in written):
+            return False
+        digest = layout.digest(layout.DN_KEY, key)
+        base = [i for i in self._base.equal(digest) or () if i not in self._gone_base]
+        recent = [i for i in self._listed(digest) if i not in self._gone_recent]
+        if len(base) + len(recent) != len(written):
+            return False
+        found = {_as_kept(self._base.record(i), self._base.posting, i) for i in base}
+        found |= {_as_kept(self._get("entries", layout.ID.pack(i)) or b"", self._posting, i) for i in recent}
+        return found == {_whole(prepared) for prepared in written}
+
+    def _posting(self, key: bytes) -> BitMap | None:
+        raw = self._get("postings", key)
+        return None if raw is None else postings.deserialize(raw)
 
     def _shape(self, shape: tuple[str, ...]) -> int:
         name = layout.digest(0, "\n".join(shape).encode())
@@ -156,13 +198,6 @@ class _Writing:
         self._put("shapes", layout.ID.pack(number), "\n".join(shape).encode())
         self._put("meta", b"shape" + name, number.to_bytes(4, "little"))
         return int(number)
-
-    def _posting(self, database: str, key: bytes) -> BitMap:
-        found = self._sets.get((database, key))
-        if found is None:
-            raw = self._get(database, key)
-            found = self._sets[(database, key)] = BitMap() if raw is None else postings.deserialize(raw)
-        return found
 
     def _page(self, digest: bytes) -> bytearray:
         bucket = layout.bucket_of(digest, BUCKET_BITS)
@@ -181,3 +216,24 @@ class _Writing:
 
     def _put(self, database: str, key: bytes, value: bytes) -> None:
         self._transaction.put(key, value, db=self._databases[database])
+
+
+# The number of a shape, which each part gives by itself, stands before the other details.
+_SHAPE = 4
+
+
+def _as_kept(
+    record: bytes, posting: Callable[[bytes], BitMap | None], identifier: int
+) -> tuple[bytes, bytes, int]:
+    """What `_whole` is of an entry that is to be, of one that is there."""
+    chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
+    seers = 0
+    for bit in Audience:
+        found = posting(layout.posting_key(chunk, layout.AUDIENCE, int(bit), b""))
+        if found is not None and local in found:
+            seers |= bit
+    return entries.answer_of(record), entries.details_of(record)[_SHAPE:], seers
+
+
+def _whole(prepared: Prepared) -> tuple[bytes, bytes, int]:
+    return prepared.answer, prepared.details[_SHAPE:], prepared.audiences
