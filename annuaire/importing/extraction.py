@@ -8,7 +8,7 @@ blanks around it and control characters; a missing national identification is ma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -23,9 +23,8 @@ from annuaire.importing.tabular import Lines, Table
 ZIP, EXTRACTION, ACTIVITIES, LDIF = "zip", headers.EXTRACTION, headers.ACTIVITIES, "ldif"
 
 _at = Mailbox._fields.index
-TYPE_BAL, ADDRESS, TYPE_PP, NATIONAL_PP = map(_at, ("type_bal", "address", "type_pp", "national_pp"))
-IDENTIFIANT_PP, SERVICE, PROFESSION = map(_at, ("identifiant_pp", "service", "profession"))
-TYPE_STRUCTURE, STRUCTURE, SAVOIR_FAIRE = map(_at, ("type_structure", "structure", "savoir_faire"))
+TYPE_BAL, ADDRESS, NATIONAL_PP = _at("type_bal"), _at("address"), _at("national_pp")
+PROFESSION, SAVOIR_FAIRE = _at("profession"), _at("savoir_faire")
 
 NO_HOLDER = "la ligne n'a ni adresse ni identifiant national"
 LONG_ADDRESS = f"l'adresse a plus de {block.ADDRESS_MAX} octets"
@@ -43,11 +42,9 @@ def read(stream: BinaryIO, name: str = "") -> Iterator[Block]:
     yield from reader.twins.blocks()
 
 
-def key(address: str, fields: Sequence[str]) -> str:
+def key(address: str, structure: str, service: str, profession: str, savoir_faire: str) -> str:
     """The key of a row, its address in lower case: Note [A key tells rows apart, whatever their order]."""
-    return block.fit(
-        f"{address}|{fields[STRUCTURE]}|{fields[SERVICE]}|{fields[PROFESSION]}|{fields[SAVOIR_FAIRE]}"
-    )
+    return block.fit(f"{address}|{structure}|{service}|{profession}|{savoir_faire}")
 
 
 def recognise(head: bytes) -> str | None:
@@ -103,6 +100,7 @@ class _Reader:
         rows: list[Row] = []
         places, width, in_order = self._layout
         several = self._several
+        plain = lines.plain
         for number, text in enumerate(lines.texts, lines.first):
             if not text:
                 continue
@@ -119,34 +117,37 @@ class _Reader:
             if not in_order:
                 fields = [fields[place] for place in places]
                 text = SEPARATOR.join(fields)
-            if not text.isprintable() or " |" in text or "| " in text or text[0] == " " or text[-1] == " ":
+            if (
+                " |" in text
+                or "| " in text
+                or text[0] == " "
+                or text[-1] == " "
+                or not (plain or text.isprintable())
+            ):
                 cleaned = [block.clean(field) for field in fields]
                 fields = [field for field, _ in cleaned]
                 text = SEPARATOR.join(fields)
                 if any(replaced for _, replaced in cleaned):
                     warned[block.CONTROLS] += 1
-            kind, national = fields[TYPE_BAL], fields[NATIONAL_PP]
-            if kind not in TYPES or (not national and fields[IDENTIFIANT_PP]):
+            kind, address, type_pp, identifier, national, type_structure, structure, service = fields[:8]
+            if kind not in TYPES or (identifier and not national):
                 kind = fields[TYPE_BAL] = kind.upper()
-                national = identifiers.national(fields[TYPE_PP], fields[IDENTIFIANT_PP], national)
-                fields[NATIONAL_PP] = national
+                national = fields[NATIONAL_PP] = identifiers.national(type_pp, identifier, national)
                 text = SEPARATOR.join(fields)
-            if fields[TYPE_PP] == identifiers.RPPS and not identifiers.luhn(national[1:]):
-                warned[reliability.wrong_person_digit(identifiers.RPPS, national)] += 1
-            structure = fields[STRUCTURE]
+            if type_pp == identifiers.RPPS and not identifiers.luhn(national[1:]):
+                warned[reliability.wrong_person_digit(type_pp, national)] += 1
             if structure:
-                wrong = _wrong_digit(fields[TYPE_STRUCTURE], structure)
+                wrong = _wrong_digit(type_structure, structure)
                 if wrong:
                     warned[wrong] += 1
-            address = fields[ADDRESS].lower()
-            holder = address
-            if kind == PERSONAL and identifiers.can_identify(national):
-                holder = national
-            if not holder or block.is_too_long(address):
+            address = address.lower()
+            known = kind == PERSONAL and identifiers.can_identify(national)
+            if not (known or address) or block.is_too_long(address):
                 reason = LONG_ADDRESS if address else NO_HOLDER
                 unreadable.append(Unreadable(number, reason, text.encode()))
                 continue
-            row = number, holder, key(address, fields), address, text
+            own = key(address, structure, service, fields[PROFESSION], fields[SAVOIR_FAIRE])
+            row = number, national if known else address, own, address, text
             if hash(address) in several:
                 self.twins.hold(row)
             else:

@@ -109,7 +109,12 @@ def _rows(chunk: ldif.Chunk, unreadable: list[Unreadable], warned: Counter[str])
             address = row.address.lower()
             for kind in reliability.warnings(row):
                 warned[kind] += 1
-            yield record.line, holder_of(row), extraction.key(address, row), address, format_row(row)
+            yield record.line, holder_of(row), _key(row), address, format_row(row)
+
+
+def _key(row: Mailbox) -> str:
+    """As a row of an extraction, so that the store can have either from one day to the next."""
+    return extraction.key(row.address.lower(), row.structure, row.service, row.profession, row.savoir_faire)
 
 
 def _values(attributes: list[tuple[str, bytes]], warned: Counter[str]) -> Values:

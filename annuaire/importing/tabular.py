@@ -22,6 +22,10 @@ NOT_UTF8 = "la ligne n'est pas en UTF-8"
 NUL = "la ligne contient un octet nul"
 
 
+# The controls of ASCII but LF, and the first octets of all characters that are other controls or other blanks.
+_SUSPECT = bytes([*range(10), *range(11, 32), 0x7F, 0xC2, 0xE1, 0xE2, 0xE3])
+
+
 class Lines(NamedTuple):
     """Some lines in a row, without their ends: "" in the place of one that is blank or cannot be read."""
 
@@ -29,6 +33,7 @@ class Lines(NamedTuple):
     texts: list[str]
     unreadable: list[Unreadable]
     size: int  # octets of the input
+    plain: bool  # surely no control in them, and no other blank than the space of ASCII
 
 
 class Table:
@@ -104,14 +109,15 @@ def _read(data: bytes, number: int, with_header: bool, unreadable: list[Unreadab
     if with_header:
         number += 1
         data = data.partition(b"\n")[2]
+    plain = len(data.translate(None, _SUSPECT)) == len(data)
     try:
         texts = data.decode().split("\n")
-        ordinary = b"\0" not in data and max(map(len, texts)) <= LINE_MAX // 4
+        ordinary = (plain or b"\0" not in data) and max(map(len, texts)) <= LINE_MAX // 4
     except UnicodeDecodeError:
         ordinary = False
     if not ordinary:
         texts = [_decoded(line, at, unreadable) for at, line in enumerate(data.split(b"\n"), number)]
-    return Lines(number, texts, unreadable, size)
+    return Lines(number, texts, unreadable, size, plain)
 
 
 def _decoded(line: bytes, number: int, unreadable: list[Unreadable]) -> str:
