@@ -1,8 +1,9 @@
 """`annuaire export`: the directory as LDIF, as a table or as cards, whole, entry after entry.
 
 For `admin` it is what is written here, read from the store: no index is needed, parents come before what lies below
-them, and what is computed is left out, since nobody may write it. For another audience it is what that audience
-would find, read from the index in (cn, DN) order.
+them, and what is computed is left out, since nobody may write it. For another audience it is its view: what that
+audience would find, read from the index, first what holds other entries, parents first, then people and structures
+in (cn, DN) order.
 
 What an import passes over is left out (entryUUID, times, authors): every state makes its own, so an export with them
 would differ from the export of the state into which it was imported. `backup` keeps them. No version line either:
@@ -70,7 +71,7 @@ def export_command(
     """Exporter l'annuaire en LDIF, en tableau ou en cartes de visite.
 
     Pour admin, tout ce qui est écrit ici : l'importer dans un annuaire vide puis l'exporter redonne le
-    même fichier. Pour les autres, ce qu'ils peuvent trouver.
+    même fichier. Pour les autres, leur vue : les personnes et les structures qu'ils peuvent trouver.
 
     \b
     Exemples :
@@ -183,10 +184,14 @@ _OPERATIONAL = ("entryUUID", "modifyTimestamp")
 
 
 def _seen_by(index: Index, audience: Audience) -> Iterator[Numbered]:
-    from annuaire.ldap import filters
+    from annuaire.ldap import dn, filters
 
-    everything = filters.Present("objectClass")
     asked = (b"*", *(name.encode() for name in _OPERATIONAL))
-    for done, found in enumerate(index.search(audience, everything, asked), 1):
+    person = filters.Equality("objectClass", b"person")
+    # Folders are few, and whoever loads the file elsewhere needs them before what lies in them.
+    others = index.search(index.everywhere, audience, filters.Not(person), asked)
+    parents_first = sorted(others, key=lambda entry: len(dn.parse(entry.dn.decode()).rdns))
+    people = index.search(index.everywhere, audience, person, asked)
+    for done, found in enumerate(itertools.chain(parents_first, people), 1):
         known = {name: found.attributes.pop(name, [b""])[0].decode() for name in _OPERATIONAL}
         yield Entry(found.dn.decode(), found.attributes, *known.values()), done, 0

@@ -1,5 +1,8 @@
 """`annuaire find`: searches as a person types, in the index of this machine, while a server runs or not.
 
+It searches what an audience is shown of people and structures, and the further trees: for administrators too, so
+that nobody appears twice, as a person and as the entry of their account.
+
 Every word must be found somewhere: inside a name, an address, an organization, a town, a title, or as a whole
 identifier. The best come first: whole words, then words begun, then the rest.
 """
@@ -36,12 +39,12 @@ NAMES = (
     "givenName",
     "sn",
 )  # the attributes of the index's union text: one look-up for all four
-BESIDE = ("o", "l", "title", "apicryptInteropMail")
+BESIDE = ("o", "l", "title", "mailLocalAddress")  # the last one: the addresses that mail servers are told
 IDENTIFIERS = ("uid", "IdentifiantPP")
 
 COLUMNS = {
     "Nom": ("displayName", "cn", "ou", "o"),
-    "Adresse": ("mail",),
+    "Adresse": ("mail", "mailRoutingAddress"),
     "Profession": ("title",),
     "Structure": ("o",),
     "Ville": ("l",),
@@ -89,7 +92,7 @@ def find_command(
     index = local.Index(config)
     # One more than is shown says whether there are others.
     asked = max(limit + 1, RANKED_MAX)
-    found = ranked(index.search(audience, filter_of(typed), size_limit=asked), typed)
+    found = ranked(index.search(index.shown, audience, filter_of(typed), size_limit=asked), typed)
     if as_json:
         click.echo(json.dumps([_as_json(entry) for entry in found[:limit]], ensure_ascii=False))
     elif found:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,7 @@ class Index:
         from annuaire.index.query import SizeLimits
         from annuaire.index.reader import Reader
         from annuaire.index.search import Directory, Settings
-        from annuaire.ldap import dn
+        from annuaire.ldap import dn, tree
 
         self.schema = schema(config)
         self.reader = Reader(folder(config), Numbering(self.schema))
@@ -117,9 +117,18 @@ class Index:
             Settings(config.suffix, SizeLimits({}, {}), 0.0),
             secrets.token_bytes(32),  # no page cookie of one command is another's
         )
-        # A further tree may lie below the suffix: then it is asked with it.
-        keys = {dn.key(dn.parse(base), self.schema): base for base in (config.suffix, *config.trees.suffixes)}
-        self.bases = [
+        planted = tree.plant(config.suffix, config.trees.suffixes, self.schema)
+        # Where all is that an audience sees, and where it is shown people, structures and further trees.
+        self.everywhere = self._outermost((config.suffix, *config.trees.suffixes))
+        computed = [dn.format(planted.branch(name)) for name in tree.COMPUTED]
+        self.shown = self._outermost((*computed, *config.trees.suffixes))
+
+    def _outermost(self, bases: Iterable[str]) -> list[str]:
+        """A further tree may lie below another base: then it is asked with it."""
+        from annuaire.ldap import dn
+
+        keys = {dn.key(dn.parse(base), self.schema): base for base in bases}
+        return [
             base
             for key, base in keys.items()
             if not any(dn.is_within(key, other) for other in keys if other != key)
@@ -127,13 +136,14 @@ class Index:
 
     def search(
         self,
+        bases: Iterable[str],
         audience: Audience,
         filter_: Filter,
         attributes: tuple[bytes, ...] = (b"*",),
         size_limit: int = 0,
     ) -> Iterator[Entry]:
-        """What the audience finds, tree by tree: all in (cn, DN) order, or the best of each under a limit."""
-        for base in self.bases:
+        """What the audience finds, base by base: all in (cn, DN) order, or the best of each under a limit."""
+        for base in bases:
             yield from self._below(base, audience, filter_, attributes, size_limit)
 
     def _below(

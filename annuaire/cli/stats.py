@@ -1,5 +1,7 @@
 """`annuaire stats`: how much there is, and whether the index follows the base. For the operator alone: it counts
 what each audience sees, hidden entries included, so nothing here is ever served.
+
+Nothing is read through: the base counts rows in its indexes, the index the members of its sets.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from annuaire.config import Config
 from annuaire.errors import Unavailable
 
 if TYPE_CHECKING:
+    from annuaire.index.reader import Snapshot
     from annuaire.store.engine import Reader
     from annuaire.store.imports import ImportRow
 
@@ -29,15 +32,16 @@ BLOCK = 512
 @options.with_json
 @options.with_config
 def stats_command(config: Config, as_json: bool) -> int:
-    """Compter ce que contient l'annuaire : base, index, imports.
+    """Compter ce que contient l'annuaire : base, liste nationale, liste blanche, index, imports.
 
-    Les tailles sont en octets et les moments en UTC avec --json. « index » est null quand il n'y en a
-    pas.
+    « audiences » dit combien d'entrées voit chacun, « people » et « structures » combien de personnes et
+    de structures. Les tailles sont en octets et les moments en UTC avec --json. « index » et ce qu'il
+    compte sont null quand il n'y en a pas, « liste_blanche » tant qu'aucune n'a été chargée.
 
     \b
     Exemples :
       annuaire stats
-      annuaire stats --json | jq .audiences
+      annuaire stats --json | jq .people
     """
     counted = _store(config)
     head = counted["store"]["change"]
@@ -54,6 +58,7 @@ def stats_command(config: Config, as_json: bool) -> int:
 
 def _store(config: Config) -> dict[str, Any]:
     from annuaire.cli import local
+    from annuaire.store.records import ACTIVITIES, MAILBOXES
 
     with local.store(config) as store, store.reading() as reader:
         head = reader.head()
@@ -67,6 +72,11 @@ def _store(config: Config) -> dict[str, Any]:
                 "size": store.size(),
                 "subtrees": subtrees,
             },
+            "national": {
+                "mailboxes": reader.count_records(MAILBOXES),
+                "activities": reader.count_records(ACTIVITIES),
+            },
+            "liste_blanche": _liste_blanche(reader),
             "imports": [_import(row) for row in reader.imports(IMPORTS)],
         }
 
@@ -92,6 +102,15 @@ def _subtrees(config: Config, reader: Reader) -> list[dict[str, Any]]:
     return found
 
 
+def _liste_blanche(reader: Reader) -> dict[str, Any] | None:
+    """What was kept of the list that was loaded last."""
+    loaded = reader.liste_blanche()
+    if loaded is None:
+        return None
+    moments = {name: _iso(str(loaded[name])) for name in ("generated", "loaded_at")}
+    return {**loaded, **moments, "signer": loaded["signer"] or None}
+
+
 def _import(row: ImportRow) -> dict[str, Any]:
     totals = ("added", "changed", "unchanged", "removed", "refused", "warnings")
     return {
@@ -106,25 +125,24 @@ def _import(row: ImportRow) -> dict[str, Any]:
 
 def _index(config: Config, head: int) -> dict[str, Any]:
     from annuaire.cli import local
-    from annuaire.domain import audience as audiences
     from annuaire.index import layout
     from annuaire.index.prepare import Numbering
     from annuaire.index.reader import Reader
+    from annuaire.ldap import tree
 
     folder = local.folder(config)
-    reader = Reader(folder, Numbering(local.schema(config)))
+    schema = local.schema(config)
+    reader = Reader(folder, Numbering(schema))
     try:
         snapshot = reader.snapshot()
     except Unavailable:
-        return {"index": None, "audiences": None}
+        return {"index": None, "audiences": None, "people": None, "structures": None}
     try:
-        seen = {
-            name: sum(
-                len(chunk)
-                for sight in snapshot.sights
-                for chunk in sight.universe(audience, b"", layout.AUDIENCE).values()
-            )
-            for name, audience in audiences.NAMES.items()
+        below = tree.plant(config.suffix, config.trees.suffixes, schema).computed
+        counted = {
+            "audiences": _seen(snapshot, b"", layout.AUDIENCE),
+            "people": _seen(snapshot, below["personnes"], layout.CHILDREN),
+            "structures": _seen(snapshot, below["structures"], layout.CHILDREN),
         }
         written = 0 if snapshot.recent is None else snapshot.recent.part.count
         entries = sum(sight.part.count - len(sight.gone) for sight in snapshot.sights)
@@ -143,7 +161,23 @@ def _index(config: Config, head: int) -> dict[str, Any]:
     finally:
         snapshot.end()
         reader.close()
-    return {"index": index, "audiences": seen}
+    return {"index": index, **counted}
+
+
+def _seen(snapshot: Snapshot, below: bytes, kind: int) -> dict[str, int]:
+    """How many entries each audience sees, everywhere or right below a DN key."""
+    from annuaire.domain import audience as audiences
+    from annuaire.index import layout
+
+    digest = layout.digest(layout.DN_KEY, below) if below else b""
+    return {
+        name: sum(
+            len(chunk)
+            for sight in snapshot.sights
+            for chunk in sight.universe(audience, digest, kind).values()
+        )
+        for name, audience in audiences.NAMES.items()
+    }
 
 
 def _on_disk(path: Path) -> int:
@@ -168,10 +202,16 @@ def _said(counted: dict[str, Any]) -> list[str]:
         kinds = ", ".join(f"{kind} {figures.number(count)}" for kind, count in part["kinds"].items())
         name = part["dn"] or "hors de l'arbre configuré"
         lines.append(f"  {name} : {figures.number(part['entries'])}" + (f" ({kinds})" if kinds else ""))
+    lines += _sources_said(counted["national"], counted["liste_blanche"])
     lines += _index_said(counted["index"])
-    if counted["audiences"] is not None:
-        seen = [f"{name} {figures.number(count)}" for name, count in counted["audiences"].items()]
-        lines.append(f"  vues par {', '.join(seen)}")
+    for words, name in (
+        ("entrées vues", "audiences"),
+        ("personnes vues", "people"),
+        ("structures vues", "structures"),
+    ):
+        if counted[name] is not None:
+            seen = [f"{audience} {figures.number(count)}" for audience, count in counted[name].items()]
+            lines.append(f"  {words} par {', '.join(seen)}")
     lines.append("imports :" if counted["imports"] else "imports : aucun")
     for one in counted["imports"]:
         totals = (
@@ -181,6 +221,16 @@ def _said(counted: dict[str, Any]) -> list[str]:
         applied = "" if one["applied"] else " (non appliqué)"
         lines.append(f"  {one['id']}  {_ago(one['at'])}  {one['source']}{applied} : {totals}")
     return lines
+
+
+def _sources_said(national: dict[str, int], liste_blanche: dict[str, Any] | None) -> list[str]:
+    mailboxes, activities = (figures.number(national[name]) for name in ("mailboxes", "activities"))
+    lines = [f"liste nationale : {mailboxes} boîtes, {activities} activités"]
+    if liste_blanche is None:
+        return [*lines, "liste blanche : aucune, tout domaine est tenu pour listé"]
+    rows, domains = (figures.number(liste_blanche[name]) for name in ("rows", "domains"))
+    loaded = _ago(liste_blanche["loaded_at"])
+    return [*lines, f"liste blanche : {domains} domaines, {rows} lignes, chargée {loaded}"]
 
 
 def _index_said(index: dict[str, Any] | None) -> list[str]:

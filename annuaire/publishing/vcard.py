@@ -60,7 +60,9 @@ def format_card(attributes: Attributes, uuid: str = "", modified_at: str = "") -
             lines.append(f"TEL;TYPE={kind}:{_escape(value.partition('$')[0].strip())}")
     lines += _place(values)
     lines += [f"URL:{_safe(value.partition(' ')[0])}" for value in values.get("labeleduri", [])]
-    lines += [f"NOTE:{_escape(value)}" for value in values.get("description", [])]
+    # A structure describes itself by its service, which stands beside its name already.
+    notes = [value for value in values.get("description", []) if value not in values.get("ou", [])]
+    lines += [f"NOTE:{_escape(value)}" for value in notes]
     lines += _binary(attributes, "jpegphoto", "PHOTO", "image/jpeg")
     lines += _binary(attributes, "usercertificate", "KEY", "application/pkix-cert")
     if re.fullmatch(r"\d{14}Z", modified_at):

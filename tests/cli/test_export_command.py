@@ -7,21 +7,38 @@ import signal
 import stat
 import time
 
+import both_directories as both
 import pytest
 import states
 
+from annuaire.actions import refresh
 from annuaire.cli import destination
 from annuaire.errors import Malformed, Unavailable
 from annuaire.importing import ldif as reading
 from annuaire.importing.records import Content
+from annuaire.index.folder import IndexFolder
 
-SUFFIX = "o=apicrypt,c=FR"
+SUFFIX = both.SUFFIX
+CONTAINERS = [SUFFIX, both.PERSONNES, both.STRUCTURES]
+JEANNE = f"uid=899900010051,{both.PERSONNES}"
+OTHERS = ("public", "mssante", "apicrypt", "dgs", "routage")
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory):
     made = tmp_path_factory.mktemp("export") / "var"
     states.imported(made, states.PEOPLE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory):
+    """Both networks, with the national list."""
+    made = tmp_path_factory.mktemp("merged") / "var"
+    source = refresh.StoreSource("", made, SUFFIX)
+    both.filled(source)
+    refresh.refresh(source, IndexFolder(made / "index"))
+    source.store().close()
     return made
 
 
@@ -35,6 +52,23 @@ def exported(state, *arguments) -> bytes:
 def records(data: bytes) -> list[Content]:
     found = list(reading.read(io.BytesIO(data)))
     assert all(isinstance(one, Content) for one in found)
+    return found
+
+
+def values(record: Content, name: str) -> list[str]:
+    return [value.decode() for description, value in record.attributes if description == name]
+
+
+def cards(data: bytes) -> list[dict[str, list[str]]]:
+    """The lines of each card by their name, unfolded."""
+    found: list[dict[str, list[str]]] = []
+    for card in data.decode().replace("\r\n ", "").split("END:VCARD\r\n"):
+        lines: dict[str, list[str]] = {}
+        for line in card.split("\r\n")[:-1]:
+            name, _, value = line.partition(":")
+            lines.setdefault(name.partition(";")[0], []).append(value)
+        if lines:
+            found.append(lines)
     return found
 
 
@@ -91,15 +125,41 @@ def test_passwords_are_for_the_administrators_ldif_alone(state, others):
     assert "--with-passwords" in done.stderr
 
 
-def test_an_ordinary_audience_gets_what_it_sees_in_the_order_of_names(state):
-    found = records(exported(state, "--as", "apicrypt"))
+@pytest.mark.parametrize("audience", OTHERS)
+def test_a_view_holds_people_and_structures_behind_what_holds_them(merged, audience):
+    found = records(exported(merged, "--as", audience))
     names = [record.dn for record in found]
-    assert len(names) == 80
-    assert f"ou=comptes,{SUFFIX}" not in names
-    dupont = f"uid=jean.dupont,ou=apicrypt,{SUFFIX}"
-    assert names.index(f"uid=alice.fontaine,ou=apicrypt,{SUFFIX}") < names.index(dupont)
-    stored = {record.dn: record.attributes for record in records(exported(state))}
-    assert dict(zip(names, [record.attributes for record in found], strict=True))[dupont] == stored[dupont]
+    assert names[:3] == CONTAINERS
+    assert len(set(names)) == len(names) > 40
+    assert {name.partition(",")[2] for name in names[3:]} <= {both.PERSONNES, both.STRUCTURES}
+    firsts = [values(record, "cn")[0] for record in found[3:]]
+    if audience == "public":
+        assert firsts.index("Agathe ROUSSEL") < firsts.index("CH EXEMPLE") < firsts.index("Yann KERBRAT")
+
+
+def test_a_view_has_of_somebody_what_its_audience_may_see(merged):
+    native, hospital = "jeanne.DUPONT@medical59.apicrypt.org", "jeanne.dupont@ch-exemple.mssante.fr"
+    shown = {}
+    for audience in OTHERS:
+        (shown[audience],) = [
+            record for record in records(exported(merged, "--as", audience)) if record.dn == JEANNE
+        ] or [None]
+    assert shown["routage"] is None, "mail servers are told of each account by itself"
+    assert values(shown["apicrypt"], "mail") == [native, hospital]
+    for audience in ("public", "mssante"):  # she is on liste rouge
+        assert values(shown[audience], "mail") == [hospital]
+        assert "telephoneNumber" not in dict(shown[audience].attributes)
+    for audience in OTHERS:
+        if shown[audience] is not None:
+            assert not {"apicryptVersion", "listeRouge", "annuaireSource"} & set(
+                dict(shown[audience].attributes)
+            )
+
+
+def test_what_is_written_here_is_for_administrators_alone(merged):
+    assert f"ou=comptes,{SUFFIX}" in {record.dn for record in records(exported(merged))}
+    for audience in OTHERS:
+        assert f"ou=apicrypt,{SUFFIX}".encode() not in exported(merged, "--as", audience)
 
 
 def test_nothing_that_each_state_makes_for_itself_is_in_a_file(state):
@@ -115,24 +175,71 @@ def test_nothing_that_each_state_makes_for_itself_is_in_a_file(state):
             assert b"\n" + name not in data
 
 
-@pytest.mark.parametrize("audience", ["admin", "apicrypt"])
-def test_a_table_has_a_row_for_each_person(state, audience):
-    text = exported(state, "--as", audience, "--format", "csv").decode()
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    (dupont,) = [row for row in rows if row["uid"] == "jean.dupont"]
+def rows(state, *arguments) -> list[dict[str, str]]:
+    text = exported(state, "--format", "csv", *arguments).decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_table_of_what_is_written_has_a_row_for_each_account(state):
+    found = rows(state)
+    (dupont,) = [row for row in found if row["uid"] == "jean.dupont"]
     assert dupont["mail"] == "jean.DUPONT@medical59.apicrypt.org"
-    assert all(row["sn"] or row["mail"] for row in rows)
-    assert len(rows) == 75
+    assert all(row["sn"] or row["mail"] for row in found)
+    assert len(found) == 75
 
 
-@pytest.mark.parametrize("audience", ["admin", "apicrypt"])
-def test_cards_of_one_person_are_known_again_whoever_asks(state, audience):
-    text = exported(state, "--as", audience, "--format", "vcard").decode()
-    assert text.count("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:uuid:") == text.count("END:VCARD\r\n") == 75
-    (card,) = [one for one in text.split("END:VCARD") if "EMAIL;TYPE=work:alice.FONTAINE" in one]
-    (uid,) = [line for line in card.split("\r\n") if line.startswith("UID:")]
-    admin = exported(state, "--format", "vcard").decode()
-    assert uid in admin
+@pytest.mark.parametrize("audience", OTHERS)
+def test_a_table_of_a_view_has_a_row_for_each_person_and_structure_and_none_for_what_holds_them(
+    merged, audience
+):
+    found = rows(merged, "--as", audience)
+    assert [row["dn"] for row in found] == [
+        record.dn for record in records(exported(merged, "--as", audience)) if record.dn not in CONTAINERS
+    ]
+    assert all(row["mail"] or row["mailLocalAddress"] for row in found)
+
+
+def test_a_table_keeps_every_address_of_a_person_the_best_first(merged):
+    (jeanne,) = [row for row in rows(merged, "--as", "apicrypt") if row["dn"] == JEANNE]
+    assert jeanne["mail"] == "jeanne.DUPONT@medical59.apicrypt.org | jeanne.dupont@ch-exemple.mssante.fr"
+    assert jeanne["cn"] == "Jeanne DUPONT | DUPONT Jeanne | DUPONT Jeanne (Médecin, LILLE)"
+
+
+@pytest.mark.parametrize("audience", OTHERS)
+def test_a_view_has_a_card_for_each_person_and_structure_and_none_for_what_holds_them(merged, audience):
+    found = cards(exported(merged, "--as", audience, "--format", "vcard"))
+    assert len(found) == len(records(exported(merged, "--as", audience))) - len(CONTAINERS)
+    assert all(card["BEGIN"] == ["VCARD"] and card["VERSION"] == ["4.0"] for card in found)
+    assert len({card["UID"][0] for card in found}) == len(found)
+
+
+def test_people_and_structures_have_cards_of_their_kind(merged):
+    found = {card["FN"][0]: card for card in cards(exported(merged, "--as", "public", "--format", "vcard"))}
+    jeanne = found["Jeanne DUPONT"]
+    assert (jeanne["KIND"], jeanne["N"]) == (["individual"], ["DUPONT;Jeanne;;;"])
+    assert (jeanne["ORG"], jeanne["EMAIL"]) == (
+        ["CH EXEMPLE;GYNÉCOLOGIE"],
+        ["jeanne.dupont@ch-exemple.mssante.fr"],
+    )
+    imaging = found["RADIOLOGIE\\, CH EXEMPLE"]
+    assert (imaging["KIND"], imaging["N"]) == (["org"], [";;;;"])
+    assert imaging["ORG"] == ["CH EXEMPLE;RADIOLOGIE;SCANNER ET IRM"]
+    assert imaging["EMAIL"] == ["imagerie@ch-exemple.mssante.fr"]
+    assert "NOTE" not in imaging, "its services stand in its organization"
+
+
+def test_cards_of_one_person_are_known_again_whoever_asks_and_in_another_state(merged, state):
+    def known(where, audience: str) -> dict[str, str]:
+        """The UID of the card of each address."""
+        found = cards(exported(where, "--as", audience, "--format", "vcard"))
+        return {address: card["UID"][0] for card in found for address in card["EMAIL"]}
+
+    sphere, strangers = known(merged, "apicrypt"), known(merged, "public")
+    native, interop = "jean.DUPONT@medical59.apicrypt.org", "jean.dupont@interop-mssante.apicrypt.org"
+    assert sphere[native] == strangers[interop] == known(state, "apicrypt")[native]
+    both_see = sphere.keys() & strangers.keys()
+    assert len(both_see) > 40
+    assert all(sphere[address] == strangers[address] for address in both_see)
 
 
 def test_a_file_is_private_and_replaces_the_one_before(state, tmp_path):
@@ -191,12 +298,13 @@ def test_whoever_has_read_enough_hears_no_complaint(tmp_path):
     state = tmp_path / "var"
     filler = "x" * 2000
     people = "".join(
-        f"dn: uid=p{i},ou=apicrypt,{SUFFIX}\nobjectClass: account\nuid: p{i}\ndescription: {filler}\n\n"
+        f"dn: uid=p{i},ou=apicrypt,{SUFFIX}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\n"
+        f"uid: p{i}\ncn: p{i}\nsn: p{i}\nmail: p{i}@medical59.apicrypt.org\napicryptVersion: 1\no: {filler}\n\n"
         for i in range(200)
     )
     (tmp_path / "many.ldif").write_text(people)
     states.imported(state, tmp_path / "many.ldif")
-    for options in ((), ("--as", "public")):
+    for options in ((), ("--as", "apicrypt")):
         process = states.start(state, "export", *options)
         assert process.stdout is not None
         assert process.stdout.readline() == b"dn: o=apicrypt,c=FR\n"

@@ -3,13 +3,17 @@
 import base64
 import json
 
+import both_directories as both
 import pytest
 import states
 
+from annuaire.actions import refresh
 from annuaire.cli import find
+from annuaire.index.folder import IndexFolder
 from annuaire.ldap.responses import Entry
 
-SUFFIX = "o=apicrypt,c=FR"
+SUFFIX = both.SUFFIX
+INTEROP = "@interop-mssante.apicrypt.org"
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +23,29 @@ def state(tmp_path_factory):
     return made
 
 
-def found(state, *arguments) -> list[str]:
-    """The names of the entries, the uid alone where it is one."""
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory):
+    """Both networks, with the national list."""
+    made = tmp_path_factory.mktemp("merged") / "var"
+    source = refresh.StoreSource("", made, SUFFIX)
+    both.filled(source)
+    refresh.refresh(source, IndexFolder(made / "index"))
+    source.store().close()
+    return made
+
+
+def answers(state, *arguments) -> list[dict]:
     done = states.run(state, "find", "--json", *arguments)
-    answers = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     assert done.stderr == ""
-    assert done.exit_code == (0 if answers else 1)
-    return [one["dn"].partition(",")[0].removeprefix("uid=") for one in answers]
+    assert done.exit_code == (0 if found else 1)
+    return found
+
+
+def found(state, *arguments) -> list[str]:
+    """The best address of each, in lower case; of our own sphere without the domain."""
+    best = [one["attributes"]["mail"][0].lower() for one in answers(state, *arguments)]
+    return [one.partition("@")[0] if "@medical" in one else one for one in best]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +60,7 @@ def found(state, *arguments) -> list[str]:
         ("jean.dupont2@", "jean.dupont2"),
         ("jean.dupont@interop", "jean.dupont"),
         ("99900010028", "jean.dupont"),
+        ("899900010028", "jean.dupont"),
         ("jean.dupont3", "jean.dupont3"),
         ("aegerter", "laetitia.aegerter"),
         ("ÆGERTER laetitia", "laetitia.aegerter"),
@@ -65,14 +86,49 @@ def test_the_limit_keeps_the_best(state):
     assert found(state, "dupont", "--limit", "2") == found(state, "dupont")[:2]
 
 
+def test_nobody_appears_twice_not_even_to_administrators(state):
+    (jean,) = answers(state, "jean", "dupont", "lille", "paix")
+    assert jean["dn"] == f"uid=899900010028,{both.PERSONNES}"
+    assert found(state, "olivier", "faure") == ["olivier.faure2"], "one person with two accounts"
+
+
+def test_what_holds_entries_is_no_answer(state):
+    everything = answers(state, "a", "--limit", "1000") + answers(state, "e", "--limit", "1000")
+    assert len(everything) > 100
+    assert {one["dn"].partition(",")[2] for one in everything} == {both.PERSONNES}
+    assert answers(state, "personnes") == answers(state, "Cardiologie", "telephone") == []
+
+
 def test_each_audience_finds_what_it_sees(state):
-    assert "ou=comptes" not in found(state, "--as", "public", "apicrypt", "--limit", "1000")
-    assert found(state, "--as", "PUBLIC", "dupont") == found(state, "dupont")
+    assert {"paul.martin", "marie.martin"} <= set(found(state, "martin"))
+    assert "marie.martin" in found(state, "--as", "APICRYPT", "martin")
+    assert "paul.martin" not in found(state, "--as", "apicrypt", "martin"), "his account is suspended"
+    strangers = found(state, "--as", "PUBLIC", "dupont")
+    assert f"jean.dupont{INTEROP}" in strangers
+    assert all(address.endswith(INTEROP) for address in strangers)
+    for hidden in ("jeanne", "dupont3", "marie martin"):  # liste rouge, V1, exchanges not open
+        assert found(state, "--as", "public", *hidden.split()) == []
+    (told,) = answers(state, "--as", "routage", f"jean.dupont{INTEROP}")
+    assert told["attributes"]["mailRoutingAddress"] == ["jean.DUPONT@medical59.apicrypt.org"]
+
+
+def test_both_networks_are_found_as_one(merged):
+    (jeanne,) = answers(merged, "--as", "apicrypt", "jeanne", "dupont")
+    native, hospital = "jeanne.DUPONT@medical59.apicrypt.org", "jeanne.dupont@ch-exemple.mssante.fr"
+    assert jeanne["attributes"]["mail"] == [native, hospital]
+    (hidden,) = answers(merged, "--as", "public", "jeanne", "dupont")
+    assert hidden["attributes"]["mail"] == [hospital]
+    assert hidden["dn"] == jeanne["dn"]
+    assert found(merged, "--as", "mssante", "ch-exemple", "cardio") == [
+        "secretariat.cardio@ch-exemple.mssante.fr"
+    ]
+    assert found(merged, "secrétariat") == ["secretariat.cardio", "secretariat.cardio@ch-exemple.mssante.fr"]
 
 
 def test_json_holds_every_attribute_and_binary_values_in_base64(state):
     done = states.run(state, "find", "--json", "alice", "fontaine")
-    (one,) = [one for one in json.loads(done.stdout) if one["dn"].startswith("uid=alice")]
+    (one,) = json.loads(done.stdout)
+    assert one["dn"] == f"uid=899900010630,{both.PERSONNES}"
     assert one["attributes"]["cn"][0] == "Alice FONTAINE"
     (certificate,) = one["attributes"]["userCertificate;binary"]
     assert base64.b64decode(certificate["base64"]).startswith(b"\x30\x82")
@@ -105,7 +161,7 @@ def test_nothing_to_search_for_is_bad_input(state, words):
 
 
 def test_a_star_is_a_letter_like_another(state):
-    assert found(state, "*") == ["cn=Léo ÉTOILE*"]
+    assert found(state, "*") == ["leo.etoile"]
 
 
 def test_without_an_index_it_is_for_later(tmp_path):
