@@ -107,7 +107,8 @@ def test_click_still_words_what_is_translated_as_it_did():
 def test_every_command_of_the_table_that_exists_is_a_command():
     for name, module in cli.COMMANDS.items():
         if (Path(cli.__file__).parent / f"{module}.py").exists():
-            found = getattr(importlib.import_module(f"annuaire.cli.{module}"), f"{name}_command")
+            imported = importlib.import_module(f"annuaire.cli.{module}")
+            found = getattr(imported, f"{name.replace('-', '_')}_command")
             assert found.name == name
 
 

@@ -1,13 +1,19 @@
 """`annuaire rebuild` and `annuaire stats`: the index made anew, and what there is, counted."""
 
+import io
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
 
+import both_directories as both
 import pytest
 import states
 
+from annuaire.actions import refresh
 from annuaire.cli import figures
+from annuaire.domain import audience as audiences
+from annuaire.importing import ldif
+from annuaire.index.folder import IndexFolder
 
 SUFFIX = "o=apicrypt,c=FR"
 THIN = figures._SPACE
@@ -17,6 +23,17 @@ THIN = figures._SPACE
 def filled(tmp_path_factory):
     made = tmp_path_factory.mktemp("stats") / "var"
     states.imported(made, states.PEOPLE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory):
+    """Both networks, with the national list."""
+    made = tmp_path_factory.mktemp("merged") / "var"
+    source = refresh.StoreSource("", made, SUFFIX)
+    both.filled(source)
+    refresh.refresh(source, IndexFolder(made / "index"))
+    source.store().close()
     return made
 
 
@@ -32,18 +49,31 @@ def told(state, *arguments) -> dict:
     return json.loads(done.stdout)
 
 
+def views(state) -> dict[str, list[str]]:
+    """The names of what each audience is shown, as an export lists them."""
+    found = {}
+    for audience in audiences.NAMES:
+        if audience != "admin":
+            data = states.run(state, "export", "--as", audience).stdout_bytes
+            found[audience] = [record.dn for record in ldif.read(io.BytesIO(data))]
+    return found
+
+
 def test_a_rebuilt_index_answers_as_the_one_before(state):
-    before = states.run(state, "find", "--json", "dupont").stdout
+    before = states.run(state, "find", "--json", "dupont").stdout, views(state)
+    held = told(state, "stats")["index"]
     built = told(state, "rebuild")
-    assert (built["index"], built["entries"], built["change"]) == (2, 81, 81)
+    assert (built["index"], built["change"]) == (2, held["change"])
+    assert built["entries"] == held["entries"]
     assert built["size"] > 0
-    assert states.run(state, "find", "--json", "dupont").stdout == before
+    assert (states.run(state, "find", "--json", "dupont").stdout, views(state)) == before
 
 
 def test_rebuilding_is_told_to_people_in_a_line(state):
+    entries = told(state, "stats")["index"]["entries"]
     done = states.run(state, "rebuild")
     assert done.exit_code == 0
-    assert "index 2 : 81 entrées" in done.stdout
+    assert f"index 2 : {entries} entrées" in done.stdout
 
 
 def test_an_index_that_is_gone_is_made_again(state):
@@ -95,17 +125,47 @@ def test_entries_of_a_tree_that_is_no_longer_configured_are_not_forgotten(tmp_pa
     assert {"dn": "", "entries": 1, "kinds": {"organization": 1}} in without["subtrees"]
 
 
-def test_the_index_is_counted_with_what_each_audience_sees(state):
-    said = told(state, "stats")
+def test_the_index_is_counted_with_what_each_audience_sees(merged):
+    said = told(merged, "stats")
     index = said["index"]
-    assert (index["number"], index["entries"], index["change"], index["behind"]) == (1, 81, 81, 0)
+    assert (index["number"], index["behind"]) == (1, 0)
+    assert index["change"] == said["store"]["change"]
     assert index["size"] > 0
     assert datetime.now(UTC) - datetime.fromisoformat(index["built"]) < timedelta(minutes=10)
-    assert said["audiences"]["admin"] == 81
-    assert said["audiences"]["public"] == 80
+    shown = views(merged)
+    for audience, names in shown.items():
+        people = [name for name in names if name.endswith(f",{both.PERSONNES}")]
+        structures = [name for name in names if name.endswith(f",{both.STRUCTURES}")]
+        assert said["audiences"][audience] == len(names)
+        assert said["people"][audience] == len(people)
+        assert said["structures"][audience] == len(structures)
+    # Administrators see what is written, every person whatever their state, and every structure.
+    assert said["people"]["admin"] == said["people"]["apicrypt"] > said["people"]["public"] > 40
+    assert said["structures"] == dict.fromkeys(audiences.NAMES, 12) | {"routage": 0}
+    computed = said["people"]["admin"] + said["structures"]["admin"] + 2
+    assert said["audiences"]["admin"] == said["store"]["entries"] + computed
+    # What two audiences are shown differently of one person is held twice, and routing is told of each account.
+    assert index["entries"] > said["audiences"]["admin"] + said["people"]["routage"]
+
+
+def test_the_national_list_and_the_liste_blanche_are_counted(merged, state):
+    said = told(merged, "stats")
+    assert said["national"] == {"mailboxes": 88, "activities": 9}
+    listed = said["liste_blanche"]
+    assert (listed["rows"], listed["domains"], listed["signer"]) == (17, 13, None)
+    assert datetime.fromisoformat(listed["generated"]) == datetime(2026, 11, 2, 3, 15, tzinfo=UTC)
+    assert datetime.fromisoformat(listed["loaded_at"]) == both.NOW
+    text = states.run(merged, "stats").stdout
+    assert "liste nationale : 88 boîtes, 9 activités" in text
+    assert "liste blanche : 13 domaines, 17 lignes" in text
+    none = told(state, "stats")
+    assert none["national"] == {"mailboxes": 0, "activities": 0}
+    assert none["liste_blanche"] is None
+    assert "liste blanche : aucune" in states.run(state, "stats").stdout
 
 
 def test_what_was_written_since_the_build_is_counted(state, tmp_path):
+    before = told(state, "stats")
     (tmp_path / "one.ldif").write_text(
         f"dn: uid=luc,ou=apicrypt,{SUFFIX}\nobjectClass: account\nuid: luc\n\n"
         f"dn: ou=Cardiologie,ou=Hôpital Exemple,ou=apicrypt,{SUFFIX}\nchangetype: modify\n"
@@ -117,9 +177,25 @@ def test_what_was_written_since_the_build_is_counted(state, tmp_path):
     )
     states.imported(state, tmp_path / "two.ldif")
     said = told(state, "stats")
-    assert said["index"]["entries"] == said["store"]["entries"] == said["audiences"]["admin"]
+    added = said["store"]["entries"] - before["store"]["entries"]
+    assert added >= 1
+    assert said["index"]["entries"] - before["index"]["entries"] == added
+    assert said["audiences"]["admin"] - before["audiences"]["admin"] == added
+    assert said["people"] == before["people"], "an entry of another class is no person"
     assert said["index"]["recent"] >= 1
     assert said["index"]["change"] == said["store"]["change"]
+
+
+def test_people_are_counted_as_soon_as_they_are_written(state, tmp_path):
+    before = told(state, "stats")
+    (tmp_path / "one.ldif").write_text(
+        f"dn: uid=luc,ou=apicrypt,{SUFFIX}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\n"
+        "uid: luc\ncn: Luc\nsn: Luc\nmail: luc@medical59.apicrypt.org\napicryptVersion: 1\n"
+    )
+    states.imported(state, tmp_path / "one.ldif")
+    said = told(state, "stats")
+    more = {name: said["people"][name] - before["people"][name] for name in audiences.NAMES}
+    assert more == {"public": 0, "mssante": 0, "apicrypt": 1, "dgs": 0, "routage": 1, "admin": 1}
 
 
 def test_the_last_imports_are_listed_with_their_totals(state, tmp_path):
@@ -136,8 +212,11 @@ def test_people_read_the_same_in_french(state):
     for words in (
         "base : 81 entrées",
         f"ou=apicrypt,{SUFFIX} : 79 (inetOrgPerson 75",
-        "index 1 : 81 entrées",
-        "vues par public 80",
+        "index 1 : ",
+        "entrées vues par public ",
+        "personnes vues par public ",
+        "apicrypt 72,",
+        "structures vues par public 0",
         "ajoutées 78",
     ):
         assert words in said
@@ -146,7 +225,7 @@ def test_people_read_the_same_in_french(state):
 def test_without_an_index_the_base_is_counted_all_the_same(state):
     shutil.rmtree(state / "index")
     said = told(state, "stats")
-    assert said["index"] is said["audiences"] is None
+    assert said["index"] is said["audiences"] is said["people"] is said["structures"] is None
     assert said["store"]["entries"] == 81
     assert "annuaire rebuild" in states.run(state, "stats").stdout
 
