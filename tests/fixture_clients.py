@@ -32,7 +32,7 @@ class Request:
     name: str
     filter: str
     bind: str = "none"
-    base: str = "ou=apicrypt,o=apicrypt,c=FR"
+    base: str = "o=apicrypt,c=FR"
     scope: int = 2
     deref: int = 0
     size: int = 0
@@ -48,7 +48,8 @@ class Answer:
     name: str
     result: int
     matched: str = ""
-    dns: list[str] | None = field(default_factory=list)  # None: only their number is said
+    # DNs, and addresses for people that are computed; None: only their number is said.
+    dns: list[str] | None = field(default_factory=list)
     count: int = 0
     surely: list[str] = field(default_factory=list)
     perhaps: list[str] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """A slow, obvious search over fixtures/apicrypt.ldif, to check the answers written in fixtures/clients.
 
-It shares no code with annuaire on purpose: its own reader, filter parser and folding, a few lines each.
+It shares no code with annuaire on purpose: its own reader, filter parser and folding, a few lines each, and its own
+idea of what the sphere is shown of the people in the file.
 """
 
 from __future__ import annotations
@@ -12,9 +13,19 @@ from functools import cache
 from pathlib import Path
 
 Entry = dict[str, list[bytes]]  # description as written -> values
+Directory = dict[str, Entry]  # by DN
 Truth = bool | None
 
 PEOPLE = Path(__file__).parents[1] / "fixtures" / "apicrypt.ldif"
+SUFFIX = "o=apicrypt,c=FR"
+PERSONNES = f"ou=personnes,{SUFFIX}"
+# Below the suffix and not in the file.
+FOLDERS = ("comptes", "personnes", "structures")
+PERSON = (b"top", b"person", b"organizationalPerson", b"inetOrgPerson", b"annuairePersonne")
+COPIED = (
+    "title", "profession", "savoirFaire", "o", "ou", "l", "postalCode", "street", "telephoneNumber",
+    "IdentifiantPP", "TypeIdentifiantPP", "userCertificate;binary",
+)  # fmt: skip
 
 ALIASES = {
     "commonname": "cn",
@@ -53,6 +64,82 @@ def people() -> dict[str, Entry]:
         if attributes:
             entries[attributes.pop("dn")[0].decode()] = attributes
     return entries
+
+
+@cache
+def stored() -> Directory:
+    """What administrators are shown of what is written."""
+    return {**people(), **_folders(*FOLDERS)}
+
+
+@cache
+def sphere() -> Directory:
+    """What users of APICRYPT are shown: each person once, however many accounts, while the account is active.
+
+    Who has no national identification goes by the entryUUID of the account, which no file tells: here the address
+    stands for it.
+    """
+    accounts: dict[str, list[Entry]] = {}
+    for entry in people().values():
+        if b"apicryptutilisateur" in map(bytes.lower, entry["objectClass"]) and _one(
+            entry, "apicryptEtat"
+        ) in ("", "actif"):
+            number = _one(entry, "IdentifiantPP")
+            uid = _one(entry, "TypeIdentifiantPP") + number if number else f"a-{_native(entry)}"
+            accounts.setdefault(uid, []).append(entry)
+    shown: Directory = {SUFFIX: people()[SUFFIX], **_folders("personnes", "structures")}
+    for uid, entries in accounts.items():
+        shown[f"uid={uid},{PERSONNES}"] = _person(uid, sorted(entries, key=_native))
+    return shown
+
+
+def _folders(*names: str) -> Directory:
+    return {
+        f"ou={name},{SUFFIX}": {"objectClass": [b"top", b"organizationalUnit"], "ou": [name.encode()]}
+        for name in names
+    }
+
+
+def _one(entry: Entry, name: str) -> str:
+    return entry.get(name, [b""])[0].decode()
+
+
+def _native(entry: Entry) -> str:
+    return _one(entry, "mail").lower()
+
+
+def _person(uid: str, entries: list[Entry]) -> Entry:
+    first = entries[0]
+    detail = ", ".join(text for text in (_one(first, "title"), _one(first, "l")) if text)
+    display = f"{_one(first, 'sn')} {_one(first, 'givenName')}".strip() + (f" ({detail})" if detail else "")
+    names = []
+    for entry in entries:
+        given, surname = _one(entry, "givenName"), _one(entry, "sn")
+        names += [f"{given} {surname}".strip(), f"{surname} {given}".strip()]
+        names += [name.decode() for name in entry["cn"] if not name.endswith(b")")]
+    person = {
+        "objectClass": list(PERSON),
+        "uid": [uid.encode()],
+        "cn": [*map(str.encode, names), display.encode()],
+        "sn": [value for entry in entries for value in entry["sn"]],
+        "givenName": [value for entry in entries for value in entry.get("givenName", [])],
+        "displayName": [display.encode()],
+        "mail": [entry["mail"][0] for entry in entries],
+        **{name: [value for entry in entries for value in entry.get(name, [])] for name in COPIED},
+    }
+    return {name: _distinct(values) for name, values in person.items() if values}
+
+
+def _distinct(values: list[bytes]) -> list[bytes]:
+    found: dict[bytes, bytes] = {}
+    for value in values:
+        found.setdefault(b" ".join(value.lower().split()), value)
+    return list(found.values())
+
+
+def reference(directory: Directory, dn: str) -> str:
+    """How fixtures/clients name an entry: a person that is computed by the first address of the account."""
+    return _native(directory[dn]) if dn.endswith(f",{PERSONNES}") else dn
 
 
 def canonical(name: str) -> str:
@@ -174,35 +261,35 @@ def within(dn: str, base: str, scope: int) -> bool:
     return below or dn == base
 
 
-def search(base: str, scope: int, filter_text: str) -> list[str]:
+def search(directory: Directory, base: str, scope: int, filter_text: str) -> list[str]:
     node = parse_filter(filter_text)
-    return [dn for dn, entry in people().items() if within(dn, base, scope) and matches(node, entry) is True]
+    return [dn for dn, entry in directory.items() if within(dn, base, scope) and matches(node, entry) is True]
 
 
-def sort_key(name: str, dn: str) -> str:
+def sort_key(name: str, entry: Entry) -> str:
     """Give the first of the values in order; entries without one come last."""
-    return min((fold(name, raw.decode()) for raw in of_type(people()[dn], name)), default="\U0010ffff")
+    return min((fold(name, raw.decode()) for raw in of_type(entry, name)), default="\U0010ffff")
 
 
-def rank(typed: str, dn: str) -> int:
+def rank(typed: str, entry: Entry) -> int:
     """Say how well an entry answers a typed word: 0 it has it as a word, 1 it has a word it begins, 2 neither."""
     words = {
         word
         for name in UNION
-        for raw in of_type(people()[dn], name)
+        for raw in of_type(entry, name)
         for word in re.findall(r"[^\W_]+", fold("cn", raw.decode()))
     }
     typed = fold("cn", typed)
     return 0 if typed in words else 1 if any(word.startswith(typed) for word in words) else 2
 
 
-def descriptions(dns: list[str], asked: tuple[str, ...]) -> set[str]:
+def descriptions(entries: list[Entry], asked: tuple[str, ...]) -> set[str]:
     """Collect what comes back of some entries, in lower case, userPassword never."""
     wanted = {canonical(name.split(";")[0]) for name in asked}
     met = {
         key.lower()
-        for dn in dns
-        for key in people()[dn]
+        for entry in entries
+        for key in entry
         if canonical(key.split(";")[0]) != "userpassword"
         and (not asked or "*" in asked or canonical(key.split(";")[0]) in wanted)
     }
