@@ -14,7 +14,8 @@ import asking
 import pytest
 import serving
 
-PEOPLE = f"ou=apicrypt,{serving.SUFFIX}"
+# Who does not bind is of the sphere here, and shown seventy people.
+PEOPLE = f"ou=personnes,{serving.SUFFIX}"
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -42,7 +43,9 @@ def answers_quickly(server: serving.Server) -> None:
     started = time.monotonic()
     with server.connect() as connection:
         connection.sendall(asking.search(1, "(sn=dupont)", attributes=["1.1"]))
-        assert asking.codes(serving.receive(connection)) == [(1, 0)]
+        answer = serving.receive(connection)
+    assert asking.codes(answer) == [(1, 0)]
+    assert len(asking.entries(answer)) == 4
     assert time.monotonic() - started < 1.0
 
 
@@ -111,7 +114,7 @@ def test_a_client_that_never_reads_stops_being_read_and_disturbs_nobody(server):
         for connection in slow:
             sent = 0
             until = time.monotonic() + 1.0
-            # Each of these asks some 100 kB of answer; thousands of them would fill a memory that took them all.
+            # Each of these asks some 80 kB of answer; thousands of them would fill a memory that took them all.
             while sent < 20_000 * len(everything) and time.monotonic() < until:
                 try:
                     sent += connection.send(everything * 50)
@@ -134,8 +137,9 @@ def test_a_client_that_reads_late_and_slowly_gets_every_byte_in_order(server):
         sent = [asking.search(i, "(sn=*)", PEOPLE, attributes=["*", "+"]) for i in range(1, count + 1)]
         connection.sendall(b"".join(sent))
         time.sleep(0.5)
-        found = asking.codes(serving.receive(connection, count))
-    assert found == [(i, 0) for i in range(1, count + 1)]
+        answer = serving.receive(connection, count)
+    assert asking.codes(answer) == [(i, 0) for i in range(1, count + 1)]
+    assert len(asking.entries(answer)) > 70 * count
 
 
 def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
@@ -163,7 +167,10 @@ def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
     before = memory(pid), descriptors(pid)
     volley(1000)
     assert memory(pid) - before[0] < 2 * 1024 * 1024
-    assert descriptors(pid) <= before[1]
+    until = time.monotonic() + 5
+    while descriptors(pid) > before[1]:  # the server may not have noticed yet that the last client left
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_connections_that_come_and_go_badly_leave_nothing_behind(lone):

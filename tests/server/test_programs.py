@@ -9,7 +9,10 @@ import serving
 from ldap3.core.exceptions import LDAPInvalidCredentialsResult
 from ldap3.extend.standard.PagedSearch import paged_search_generator
 
-PEOPLE = f"ou=apicrypt,{serving.SUFFIX}"
+# What the sphere is shown, and what administrators write: who does not bind is of the sphere here.
+PEOPLE = f"ou=personnes,{serving.SUFFIX}"
+WRITTEN = f"ou=apicrypt,{serving.SUFFIX}"
+DUPONT = f"uid=899900010028,{PEOPLE}"
 
 
 def ldapsearch(server: serving.Server, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +40,7 @@ class TestOpenLdap:
         assert paged.returncode == 0
         assert len(dns(paged.stdout)) > 40
         assert sorted(dns(paged.stdout)) == sorted(dns(every.stdout))
+        assert len(set(dns(paged.stdout))) == len(dns(paged.stdout))
 
     def test_sorting_is_done_and_said(self, server):
         found = ldapsearch(server, "-b", PEOPLE, "-E", "!sss=sn", "-E", "pr=5/noprompt", "(sn=*)", "sn")
@@ -80,9 +84,11 @@ class TestOpenLdap:
     @pytest.mark.parametrize(
         ("program", "arguments", "status"),
         [
-            ("ldapcompare", [f"uid=jean.dupont,{PEOPLE}", "sn:dupont"], 6),
-            ("ldapcompare", [f"uid=jean.dupont,{PEOPLE}", "sn:dupond"], 5),
-            ("ldapdelete", [f"uid=jean.dupont,{PEOPLE}"], 50),
+            ("ldapcompare", [DUPONT, "sn:dupont"], 6),
+            ("ldapcompare", [DUPONT, "sn:dupond"], 5),
+            ("ldapcompare", [f"uid=jean.dupont,{WRITTEN}", "sn:dupont"], 32),
+            ("ldapdelete", [DUPONT], 50),
+            ("ldapdelete", [f"uid=jean.dupont,{WRITTEN}"], 50),
             ("ldapwhoami", [], 0),
             ("ldapexop", ["1.2.3.4"], 1),
             ("ldapwhoami", ["-ZZ"], 1),
@@ -114,11 +120,18 @@ class TestLdap3:
         assert "caseIgnoreMatch" in schema.matching_rules
 
     def test_values_are_of_the_types_that_the_schema_tells(self, connection):
-        connection.search(PEOPLE, "(uid=jean.dupont)", attributes=["*", "+"])
+        connection.search(WRITTEN, "(uid=jean.dupont)", attributes=["*", "+"])
         [entry] = connection.entries
         assert entry.apicryptInterop.value is True
         assert entry.createTimestamp.value.year >= 2026
-        assert entry.entry_dn == f"uid=jean.dupont,{PEOPLE}"
+        assert entry.entry_dn == f"uid=jean.dupont,{WRITTEN}"
+
+    def test_a_person_and_the_entry_of_the_account_lie_side_by_side(self, connection):
+        connection.search(serving.SUFFIX, "(mail=jean.dupont@medical59.apicrypt.org)", attributes=["mail"])
+        assert sorted(entry.entry_dn for entry in connection.entries) == [
+            DUPONT,
+            f"uid=jean.dupont,{WRITTEN}",
+        ]
 
     def test_pages_are_followed_to_their_end(self, connection):
         pages = paged_search_generator(
@@ -157,9 +170,9 @@ while (1) {
     $page->cookie($cookie);
 }
 print "entries $count pages $pages\n";
-my $types = $ldap->search(base => $base, scope => 'one', filter => '(uid=jean.dupont)', typesonly => 1);
+my $types = $ldap->search(base => $base, scope => 'one', filter => '(uid=899900010028)', typesonly => 1);
 print "types ", join(' ', map { scalar @{$types->entry(0)->get_value($_, asref => 1) || []} } ('cn', 'sn')), "\n";
-print "refused ", $ldap->delete("uid=jean.dupont,$base")->code, "\n";
+print "refused ", $ldap->delete("uid=899900010028,$base")->code, "\n";
 $ldap->unbind;
 """
 
