@@ -136,7 +136,7 @@ class StoreSource:
         """The liste blanche, as routing asks for it."""
         if loaded is None:
             return
-        yield views.of_liste_blanche(str(loaded.get("loaded_at", "")), self.schema())
+        yield views.of_liste_blanche(self.schema())
         domain: list[DomainRow] = []
         for row in rows:
             if domain and domain[0].domain != row.domain:
@@ -158,11 +158,11 @@ class StoreSource:
 
     def views(self, reader: Reader) -> Views:
         """The views under the liste blanche of now."""
-        loaded = reader.liste_blanche()
+        loaded = (reader.liste_blanche(), reader.liste_blanche_change())
         known = self._kept.get("views")
         if isinstance(known, tuple) and known[0] == loaded and isinstance(known[1], Views):
             return known[1]
-        listed = None if loaded is None else frozenset([row.domain for row in reader.domains()])
+        listed = None if loaded[0] is None else frozenset([row.domain for row in reader.domains()])
         made = Views(self.schema(), self.suffix, self.settings, self.rules(), listed, datetime.now(UTC))
         self._kept["views"] = (loaded, made)
         return made
@@ -320,9 +320,6 @@ def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, h
             if change.kind == "domain":
                 assert change.holder is not None
                 touched.domains[change.holder] = None
-                if len(touched.holders) > RECENT_MAX:
-                    return False
-                touched.holders.update(dict.fromkeys(reader.holders_of_domain(change.holder)))
                 continue
             if change.holder is not None:
                 touched.holders[change.holder] = None
@@ -331,6 +328,9 @@ def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, h
                 touched.gone.add(change.key)
                 touched.uuids.add(change.uuid)
         at = changes[-1].number
+    # Of many domains for the price of one: every address is looked at.
+    if touched.domains:
+        touched.holders.update(dict.fromkeys(reader.holders_of_domains(touched.domains)))
     rows = [row for row in map(reader.entry_by_id, touched.entries) if row is not None]
     touched.holders.update(dict.fromkeys([row.person for row in rows if row.person is not None]))
     if len(touched.holders) + len(rows) > RECENT_MAX:

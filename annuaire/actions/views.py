@@ -225,12 +225,10 @@ def of_domain(domain: str, rows: Sequence[DomainRow], schema: Schema) -> IndexEn
     )
 
 
-def of_liste_blanche(loaded_at: str, schema: Schema) -> IndexEntry:
-    """That there is a liste blanche, likewise."""
+def of_liste_blanche(schema: Schema) -> IndexEntry:
+    """That there is a liste blanche, likewise. Not since when: loading the same list again is no change."""
     name, key = domain_name("", schema)
-    return IndexEntry(
-        name, key, b"", {}, _uuid(key), int(NOBODY), None, ((facts.LOADED, loaded_at.encode()),)
-    )
+    return IndexEntry(name, key, b"", {}, _uuid(key), int(NOBODY), None, ((facts.LOADED, b"1"),))
 
 
 def domain_name(domain: str, schema: Schema) -> tuple[str, bytes]:

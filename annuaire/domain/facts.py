@@ -13,7 +13,7 @@ _FIELD, _ITEM = "\n", "\t"
 
 # Names under which facts are kept in the index, before the address or domain in lower case.
 ADDRESS, DOMAIN = b"a", b"d"
-# Present when a liste blanche was loaded: its date.
+# Present when a liste blanche was loaded.
 LOADED = b"l"
 
 

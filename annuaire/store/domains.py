@@ -23,6 +23,8 @@ class DomainRow(NamedTuple):
 
 # Where settings keep when the list was made and loaded, and who signed it.
 SETTING = "liste-blanche"
+# And where they keep the change with which it was loaded: two lists of one second are not the same.
+CHANGE = "liste-blanche-change"
 ROWS_AT_ONCE = 1000
 
 _COLUMNS = ", ".join(DomainRow._fields)
@@ -57,6 +59,12 @@ class DomainReader(ImportReader):
         return None if kept is None else dict(json.loads(kept))
 
 
+    def liste_blanche_change(self) -> int | None:
+        """The change with which the list was loaded last."""
+        kept = self.setting(CHANGE)
+        return None if kept is None else int(kept)
+
+
 class DomainWriter(ImportWriter, ChangeWriter, DomainReader):
     """Replaces the list whole, as it comes."""
 
@@ -83,6 +91,7 @@ class DomainWriter(ImportWriter, ChangeWriter, DomainReader):
         else:
             for domain in sorted(changed):
                 self.record_domain(domain)
+        self.set_setting(CHANGE, str(self.head()).encode())
         return changed
 
 
