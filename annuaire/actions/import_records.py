@@ -20,6 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 from annuaire.actions import import_report
 from annuaire.actions.import_report import Progress, Report
+from annuaire.domain import identifiers
 from annuaire.domain.mailbox import SEPARATOR
 from annuaire.errors import Refused
 from annuaire.importing import activities, extraction, national_ldif
@@ -113,7 +114,7 @@ def import_activities(
 
     def people_of(text: bytes) -> set[str]:
         fields = text.decode("utf-8", "replace").split(SEPARATOR)
-        return {field.strip() for field in fields} & known
+        return {identifiers.one_spelling(field.strip()) for field in fields} & known
 
     with _opened(store, ACTIVITIES, stream) as (staged, source, digest):
         blocks = activities.read(source, known.__contains__, name)

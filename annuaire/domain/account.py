@@ -54,7 +54,9 @@ def of(attributes: Attributes) -> Account | None:
         interop_on=one("apicryptInterop").upper() == "TRUE",
         liste_rouge=one("listeRouge").upper() == "TRUE",
         key_end=one("apicryptFinValidite"),
-        national=identifiers.national(one("TypeIdentifiantPP"), one("IdentifiantPP")),
+        national=identifiers.one_spelling(
+            identifiers.national(one("TypeIdentifiantPP"), one("IdentifiantPP"))
+        ),
         postal_code=one("postalCode"),
     )
 

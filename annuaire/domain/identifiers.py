@@ -28,6 +28,14 @@ def national(kind: str, identifier: str, given: str = "") -> str:
     return kind + identifier
 
 
+def one_spelling(national_id: str) -> str:
+    """An identification as records are tied by it: the names of entries tell no case, so two spellings are one person.
+
+    Otherwise two people would share one name in the directory, and a change of one would be a change of the other.
+    """
+    return national_id.upper() if national_id.isascii() else national_id
+
+
 def can_identify(national_id: str) -> bool:
     """Whether records may be tied to one person by it, whatever its type is."""
     return _IDENTIFIER.fullmatch(national_id) is not None

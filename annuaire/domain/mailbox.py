@@ -97,5 +97,5 @@ def holder(row: Mailbox) -> str:
     those of the structure that has this address.
     """
     if row.type_bal == PERSONAL and identifiers.can_identify(row.national_pp):
-        return row.national_pp
+        return identifiers.one_spelling(row.national_pp)
     return row.address.lower()

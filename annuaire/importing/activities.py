@@ -73,7 +73,7 @@ class _Reader:
             fields = text.split(SEPARATOR, who + 1)
             # Most lines are of people without a mailbox: they are not looked at any further.
             if len(fields) > who + 1:
-                national = fields[who].strip()
+                national = identifiers.one_spelling(fields[who].strip())
                 if not known(national) or not identifiers.can_identify(national):
                     continue
             fields = text.split(SEPARATOR)

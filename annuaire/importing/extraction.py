@@ -147,7 +147,8 @@ class _Reader:
                 unreadable.append(Unreadable(number, reason, text.encode()))
                 continue
             own = key(address, structure, service, fields[PROFESSION], fields[SAVOIR_FAIRE])
-            row = number, national if known else address, own, address, text
+            holder = identifiers.one_spelling(national) if known else address
+            row = number, holder, own, address, text
             if hash(address) in several:
                 self.twins.hold(row)
             else:

@@ -311,7 +311,7 @@ class Directory:
                 return b""
             return self._seal.seal(search, Place(place.sent + size, after, b"", bytes(16)))
         clock = Clock()
-        start = self._start(prepared, place)
+        start = self._start(prepared, place, output.audience)
         gathering = gather.ordered(prepared.plan, prepared.sights, start, self._numbering, clock)
         hits = yield from output.watched(gathering)
         taken = yield from output.take(hits, size + 1, clock)
@@ -326,8 +326,11 @@ class Directory:
         here = Place(place.sent + size, 0, entries.sort_key_of(details), entries.uuid_of(details))
         return self._seal.seal(search, here)
 
-    def _start(self, prepared: Query, place: Place) -> bytes | None:
-        """The whole sort key after which a page begins."""
+    def _start(self, prepared: Query, place: Place, audience: Audience) -> bytes | None:
+        """The whole sort key after which a page begins.
+
+        Of the entry as the audience sees it: one name may have several entries, of one entryUUID.
+        """
         if not place.sent:
             return None
         number = self._numbering.number.get("entryuuid", 0)
@@ -339,6 +342,8 @@ class Directory:
             digest = layout.digest(number, folded.encode())
             for sight, _ in prepared.sights:
                 for identifier in sight.part.equal(digest) or ():
+                    if not sight.sees(audience, identifier):
+                        continue
                     key = entries.sort_key_of(sight.part.details(identifier))
                     if key.startswith(place.key):
                         return key

@@ -1,0 +1,166 @@
+"""Two directories are asked the same, octet for octet, and their answers are laid side by side.
+
+What may differ is left out here and nowhere else (DESIGN §10 (3)): the octets of a page cookie, which is sealed; its
+length and what it leads to may not. Beside the answers, what the log says of them and how many passwords were hashed
+are compared: neither may tell more than the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple
+
+import asking
+import pytest
+from operations import Operation
+from two_directories import MEMBERS, SECRET, Client, Pair, Place
+
+from annuaire.domain import password
+from annuaire.domain.audience import Audience
+from annuaire.ldap import controls
+from annuaire.ldap.responses import Result
+from annuaire.server.observe import OperationLog
+
+# More pages than any search here has: a cookie that leads nowhere is a fault too.
+PAGES_MAX = 400
+# Of a log line: how long it took; whose account a refused login named, which only the operator reads.
+_NOT_COMPARED = re.compile(r" ms=[0-9.]+| account=.*")
+
+
+class Said(NamedTuple):
+    """What is compared of one request."""
+
+    octets: bytes
+    cookie: int  # its length
+    closed: bool
+    hashed: int
+    log: tuple[str, ...]
+
+
+class Hashing:
+    """Counts the passwords that are hashed as our own scheme does, and spares the time."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        patch.setattr(password, "_scrypt", self._scrypt)
+
+    def _scrypt(self, secret: bytes, salt: bytes, n: int, r: int, p: int, length: int) -> bytes:
+        self.count += 1
+        return b"\xff" * length
+
+
+class Lines(logging.Handler):
+    """What was logged, until it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+        self.log = logging.getLogger("annuaire.ldap")
+        self.log.addHandler(self)
+        self.log.setLevel(logging.INFO)
+        self.log.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(_NOT_COMPARED.sub("", record.getMessage()))
+
+    def take(self) -> tuple[str, ...]:
+        taken = tuple(self.lines)
+        self.lines.clear()
+        return taken
+
+    def close(self) -> None:
+        self.log.removeHandler(self)
+        self.log.propagate = True
+        super().close()
+
+
+class Side:
+    """One of the two: its connection, and what it said."""
+
+    def __init__(self, place: Place, audience: Audience, hashing: Hashing, lines: Lines) -> None:
+        self._audience = audience
+        self._service = place.service(observer=OperationLog(True, False))
+        self._hashing = hashing
+        self._lines = lines
+        self.number = 0
+        self.cookie = b""
+        self.client = self.connect()
+
+    def connect(self) -> Client:
+        """A connection of the audience: strangers do not bind, members of the trust space do."""
+        self.number = 1
+        self.client = Client(self._service)
+        if self._audience != Audience.PUBLIC:
+            answer = self.client.say(asking.bind(1, MEMBERS[self._audience], SECRET))
+            assert asking.codes(answer) == [(1, 0)]
+        self._lines.take()
+        return self.client
+
+    def say(self, operation: Operation) -> Said:
+        self.number += 1
+        before = self._hashing.count
+        answer = self.client.say(operation.octets(self.number, self.cookie))
+        self.cookie = cookie_in(answer) if operation.paged else b""
+        if self.cookie:
+            answer = answer.replace(self.cookie, bytes(len(self.cookie)))
+        said = Said(
+            answer, len(self.cookie), self.client.closed, self._hashing.count - before, self._lines.take()
+        )
+        if operation.reconnects or self.client.closed:
+            self.connect()
+        return said
+
+
+def cookie_in(answer: bytes) -> bytes:
+    for one in asking.read(answer):
+        for control in one.controls if isinstance(one.operation, Result) else ():
+            if control.oid == controls.PAGED_RESULTS:
+                return controls.decode_paged_results(control.value).cookie
+    return b""
+
+
+class Interview:
+    """Asks both, and keeps where they differ."""
+
+    def __init__(self, pair: Pair, audience: Audience, hashing: Hashing) -> None:
+        self.lines = Lines()
+        self.sides = [Side(place, audience, hashing, self.lines) for place in pair]
+        self.entries = 0
+        self.codes: set[int] = set()
+        self.pages = 0
+
+    def ask(self, operation: Operation) -> tuple[Said, Said] | None:
+        """Both answers where they differ; to the last page, and None, where they do not."""
+        for _ in range(PAGES_MAX):
+            first, second = [side.say(operation) for side in self.sides]
+            if first != second:
+                return first, second
+            self._count(first)
+            if not first.cookie:
+                return None
+            self.pages += 1
+        raise AssertionError(f"pages without end: {operation.told}")
+
+    def _count(self, said: Said) -> None:
+        """What was answered at all: agreement about nothing would prove nothing."""
+        if said.closed or not said.octets:
+            return
+        for answer in asking.read(said.octets):
+            if isinstance(answer.operation, Result):
+                self.codes.add(answer.operation.code)
+            else:
+                self.entries += 1
+
+    def close(self) -> None:
+        self.lines.close()
+
+
+def shown(difference: tuple[Said, Said]) -> str:
+    """Where two answers part."""
+    first, second = difference
+    parts = [f"{said[1:]}, {len(said.octets)} octets" for said in difference]
+    at = next((i for i, (a, b) in enumerate(zip(first.octets, second.octets, strict=False)) if a != b), None)
+    if at is not None:
+        parts += [repr(said.octets[max(0, at - 300) : at + 300]) for said in difference]
+    return "\n".join(parts)
