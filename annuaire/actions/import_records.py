@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 from annuaire.actions import import_report
 from annuaire.actions.import_report import Progress, Report
 from annuaire.domain import identifiers
-from annuaire.domain.mailbox import SEPARATOR
+from annuaire.domain.mailbox import OF_ACCOUNT, SEPARATOR
 from annuaire.errors import Refused
 from annuaire.importing import activities, extraction, national_ldif
 from annuaire.importing.block import Block, Unreadable
@@ -100,6 +100,7 @@ def import_activities(
     stream: BinaryIO,
     *,
     name: str,
+    is_ours: Callable[[str], bool] = lambda domain: False,
     dry_run: bool = False,
     continue_: bool = False,
     rejects: BinaryIO | None = None,
@@ -108,16 +109,23 @@ def import_activities(
     progress: Callable[[Progress], None] | None = None,
     actor: str = "",
 ) -> Report:
-    """Import the activities of people whom a mailbox or an account makes known; all others are passed over."""
-    with store.reading() as reader:
-        known = frozenset(reader.people())
+    """Import the activities of people whom a mailbox or an account makes known; all others are passed over.
+
+    `is_ours` says which domains are ours: a mailbox there tells of an account, and is published to nobody.
+    """
+    known = _known_people(store, is_ours)
 
     def people_of(text: bytes) -> set[str]:
         fields = text.decode("utf-8", "replace").split(SEPARATOR)
-        return {identifiers.one_spelling(field.strip()) for field in fields} & known
+        return {identifiers.one_spelling(field.strip()) for field in fields} & known.keys()
+
+    def marked(found: Block) -> Block:
+        """Note [What is kept for an account is for those who see it]."""
+        rows = [row if known[row[1]] else (*row[:4], OF_ACCOUNT + row[4]) for row in found.rows]
+        return found._replace(rows=rows)
 
     with _opened(store, ACTIVITIES, stream) as (staged, source, digest):
-        blocks = activities.read(source, known.__contains__, name)
+        blocks = map(marked, activities.read(source, known.__contains__, name))
         work = _Import(staged, Guard(removals_max, accept_removals), progress or (lambda _: None))
         work.read(blocks, import_report.size_of(source), people_of)
         report = work.finish(name, digest, actor, dry_run, continue_)
@@ -235,6 +243,17 @@ class _Import:
             for one in self.staged.refusals(0, import_report.REFUSALS_REPORTED)
         ]
         return Report(*totals, refusals, change_number, applied, {}, dict(self.warned.most_common()))
+
+
+def _known_people(store: Store, is_ours: Callable[[str], bool]) -> dict[str, bool]:
+    """Everybody, and whether a mailbox of another operator tells of them, or accounts of ours alone."""
+    ours = lru_cache(16_384)(is_ours)
+    known: dict[str, bool] = {}
+    with store.reading() as reader:
+        for holder, address in reader.people():
+            published = bool(address) and not ours(address[address.rfind("@") + 1 :])
+            known[holder] = published or known.get(holder, False)
+    return known
 
 
 class _Owners:

@@ -127,9 +127,16 @@ class Views:
     ) -> Iterator[IndexEntry]:
         rows.sort(key=lambda pair: (consolidation.preference(pair[0]), pair[1].key))
         national = [consolidation.of_mailbox(row, record.first, record.last) for row, record in rows]
-        added = [
-            consolidation.of_activity(mailbox.parse_activity(one.line), one.first, one.last)
+        # Not when it arrived first: it may have been kept for an account alone before.
+        kept = [
+            consolidation.of_activity(mailbox.parse_activity(one.line), one.last, one.last)
             for one in activities
+        ]
+        # Note [What is kept for an account is for those who see it].
+        added = [
+            said
+            for said, one in zip(kept, activities, strict=True)
+            if not one.line.startswith(mailbox.OF_ACCOUNT)
         ]
         name, key = self._people.name_of(holder)
         if not known:
@@ -152,7 +159,8 @@ class Views:
             said = [*national, *shown] if face == Face.INTEROP else [*shown, *national]
             if not said:
                 continue
-            view = consolidation.person(holder, [*said, *added], self._settings.cn_detail)
+            said += kept if shown else added
+            view = consolidation.person(holder, said, self._settings.cn_detail)
             entry = self._indexed(name, key, view, seers)
             same = (entry.attributes, tuple((n, tuple(v)) for n, v in entry.operational.items()))
             if same in made:

@@ -197,10 +197,10 @@ def _import_records(
     from annuaire.domain.domains import Domains
 
     load: Callable[..., Report]
+    ours = Domains(config.domains.native, config.domains.interop, config.domains.dgs)
     if form == import_records.ACTIVITY_LIST:
-        load = import_records.import_activities
+        load = partial(import_records.import_activities, is_ours=ours.is_ours)
     else:
-        ours = Domains(config.domains.native, config.domains.interop, config.domains.dgs)
         load = partial(import_records.import_mailboxes, form=form, is_interop=ours.is_interop)
     return load(
         store,

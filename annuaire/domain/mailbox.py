@@ -82,8 +82,14 @@ def parse(line: str) -> Mailbox:
     return Mailbox._make(line.split(SEPARATOR))
 
 
+# Note [What is kept for an account is for those who see it]: activities are kept of people whom we know. Of somebody
+# whom an account of ours alone makes known, the line begins so, which no type of identification does. Else a mailbox
+# that is published later would be shown with a town and a speciality, at once, because somebody hidden had an account.
+OF_ACCOUNT = "*"
+
+
 def parse_activity(line: str) -> Activity:
-    return Activity._make(line.split(SEPARATOR))
+    return Activity._make(line.removeprefix(OF_ACCOUNT).split(SEPARATOR))
 
 
 def format(row: Mailbox | Activity) -> str:  # noqa: A001 the counterpart of parse

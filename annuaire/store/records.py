@@ -75,8 +75,8 @@ _OF_DOMAIN = text(
 _ADDRESSES = text("SELECT DISTINCT address, holder FROM records WHERE address <> ''")
 
 _PEOPLE = text(
-    f"SELECT holder FROM records WHERE address <> '' AND source = {MAILBOXES} AND holder <> address"
-    " UNION ALL SELECT person FROM entries WHERE person IS NOT NULL"
+    f"SELECT holder, address FROM records WHERE address <> '' AND source = {MAILBOXES} AND holder <> address"
+    " UNION ALL SELECT person, '' FROM entries WHERE person IS NOT NULL"
 )
 
 
@@ -140,10 +140,9 @@ class RecordReader:
         counted = _COUNT_ADDRESSED if source == MAILBOXES else _COUNT
         return int(self._connection.execute(counted, {"source": source}).scalar_one())
 
-    def people(self) -> Iterator[str]:
-        """Every holder that is a person whom a mailbox or an account tells, perhaps several times."""
-        for holder in self._stream(_PEOPLE, {}):
-            yield holder[0]
+    def people(self) -> Iterator[tuple[str, str]]:
+        """Every holder that is a person whom a mailbox tells, with its address, or an account, with "": all of them."""
+        yield from self._stream(_PEOPLE, {})
 
     def _bounds(self, table: str, size: int) -> Iterator[str]:
         further, beyond = _STEPS[table]

@@ -17,6 +17,7 @@ from interviews import cookie_in
 from two_directories import SECOND_DAY, THIRD_DAY, Client, Place
 
 from annuaire.domain.audience import Audience
+from annuaire.domain.mailbox import Mailbox
 from annuaire.ldap import controls
 
 Story = Callable[[Place, bool], None]
@@ -109,3 +110,47 @@ def test_a_page_begins_where_the_one_before_ended_whatever_else_has_the_same_ent
         first, second = [list(paged(Client(place.service()))) for place in places]
         assert first == second
         assert len(set(first)) == len(first) == len(people)
+
+
+# ------------------------------------------------------------------ what was imported when
+
+
+def test_activities_that_were_kept_for_a_hidden_account_say_nothing_of_a_mailbox(tmp_path: Path) -> None:
+    """Activities are kept of whom we know. Somebody hidden was known before their mailbox was published: then the
+    mailbox had a town and a speciality at once, and everybody else's not before the next list of activities."""
+    invention = Invention(1)
+    known, other = invention.person(), invention.person()
+    account = hidden_account(known)
+    people = hidden_people.People(
+        [], [], [], [], [hidden_people.activity_of(known), hidden_people.activity_of(other)]
+    )
+
+    def story(place: Place, hidden: bool) -> None:
+        place.import_mailboxes([invention_row(other)])
+        if hidden:
+            place.import_ldif(hidden_people.ldif_of([account]))
+        place.import_activities(people)
+        place.import_mailboxes([invention_row(other), invention_row(known)], SECOND_DAY)
+
+    def again(place: Place, hidden: bool) -> None:
+        story(place, hidden)
+        place.refresh()
+        place.import_activities(people, THIRD_DAY)
+
+    for number, told in enumerate((story, again)):
+        with both(tmp_path / str(number), told) as places:
+            first, second = answers(places, EVERYTHING)
+            assert first == second
+            assert towns(first) == 1 + number
+            # The sphere knows the account, and what goes with it.
+            sphere = answers(places, EVERYTHING, Audience.APICRYPT)
+            assert (towns(sphere[0]), towns(sphere[1])) == (2, 1 + number)
+
+
+def towns(answer: bytes) -> int:
+    """Of how many people an answer tells the town that activities say."""
+    return sum(b"QUIMPER" in entry.attributes.get("l", ()) for entry in asking.entries(answer))
+
+
+def invention_row(person: hidden_people.Person) -> Mailbox:
+    return Invention(person.number).row(person, "medecin.mssante.fr")

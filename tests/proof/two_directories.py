@@ -88,6 +88,8 @@ class Place:
         self.folder = IndexFolder(state / "index")
         self.state = state
         self._time = held
+        settings = self.source.settings
+        self._ours = Domains(settings.native, settings.interop, settings.dgs)
         self._files = 0
         held.begin()
         begun(self.source)
@@ -108,16 +110,17 @@ class Place:
 
     def import_mailboxes(self, rows: Sequence[Mailbox], at: str = FIRST_DAY) -> None:
         self._time.at = at
-        ours = Domains(self.source.settings.native, self.source.settings.interop, self.source.settings.dgs)
         data = hidden_people.extraction(rows, HEADER)
         import_records.import_mailboxes(
-            self.store, io.BytesIO(data), name="e.txt", is_interop=ours.is_interop, removals_max=100
+            self.store, io.BytesIO(data), name="e.txt", is_interop=self._ours.is_interop, removals_max=100
         )
 
     def import_activities(self, people: People, at: str = FIRST_DAY) -> None:
         self._time.at = at
         data = hidden_people.activity_list(people.activities)
-        import_records.import_activities(self.store, io.BytesIO(data), name="a.txt", removals_max=100)
+        import_records.import_activities(
+            self.store, io.BytesIO(data), name="a.txt", is_ours=self._ours.is_ours, removals_max=100
+        )
 
     def refresh(self) -> None:
         refresh.refresh(self.source, self.folder)
