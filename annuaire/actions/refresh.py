@@ -246,14 +246,16 @@ def is_behind(source: StoreSource, folder: IndexFolder) -> bool:
 def release(source: StoreSource, folder: IndexFolder) -> None:
     """Answer strangers again when a change that hides somebody was announced and its writer died before its commit.
 
-    Note [Secrecy before availability]. Under the write lock no writer of this machine is on its way.
+    Note [Secrecy before availability]. Under the write lock no writer of this machine is on its way. Not before the
+    index has what was committed: of the changes announced earlier the last one's number is all that was kept, and
+    after another boot the index begins again at its base.
     """
     with source.store().reading() as reader:
         if folder.hidden_until() <= reader.head():
             return
     with source.store().write_lock(), source.store().reading() as reader:
         if folder.hidden_until() > reader.head():
-            folder.hide_until(0)
+            folder.hide_until(reader.head())
 
 
 def mend(source: StoreSource, folder: IndexFolder) -> bool:

@@ -142,12 +142,14 @@ class IndexFolder:
         """Note [Secrecy before availability]: a change that hides somebody is about to be committed.
 
         Until the index contains it, public and mssante are told to come back. Called under the store's write lock,
-        before the commit; 0 takes it back, for a change that was not committed after all.
+        before the commit; an earlier number takes it back, for a change that was not committed after all. Synced,
+        unlike the index: after a loss of power the commit is there, and the base alone shows who hid behind it.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._shared() as shared:
             build, move, _ = _BEACON.unpack(shared[:])
             shared[:] = _BEACON.pack(build, move, number)
+            shared.flush()
 
     def hidden_until(self) -> int:
         """The change that `hide_until` named last."""
