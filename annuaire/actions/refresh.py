@@ -106,7 +106,8 @@ class StoreSource:
                 assert not isinstance(piece.high, int)
                 yield from self.people(reader, piece.low, piece.high)
             else:
-                yield from self.listed(reader.domains(), reader.liste_blanche())
+                loaded = reader.liste_blanche()
+                yield from self.listed(() if loaded is None else reader.domains(), loaded)
 
     def people(self, reader: Reader, low: str, high: str | None) -> Iterator[IndexEntry]:
         """What is computed of the holders of a range, of both directories."""
