@@ -126,6 +126,8 @@ class Invention:
         kind, identifier = "", ""
         if identified:
             kind, identifier = ("8", f"999{number:08d}") if number % 7 else ("0", f"99{number:07d}")
+            if number % 11 == 5:  # of an establishment
+                kind, identifier = "3", f"99{number:07d}/Ab{number}"
         town, postal = chance.choice(TOWNS)
         family = family or chance.choice(FAMILY)
         return Person(
@@ -237,9 +239,11 @@ def invent(seed: int, seen: int = 90, hidden: int = 48) -> People:
         reason = list(HIDDEN)[number % len(HIDDEN)]
         odd = chance.choice(FAMILY_OF_THE_HIDDEN) if number % 3 == 0 else ""
         person = invention.person(odd, identified=number % 5 != 0)
-        if number % 8 == 7:  # another account of somebody who is seen
+        if number % 8 == 7:  # another account of somebody who is seen, whose number is spelt otherwise
             twin = chance.choice(known).person
-            person = twin._replace(number=person.number, family=person.family)
+            person = twin._replace(
+                number=person.number, family=person.family, identifier=twin.identifier.lower()
+            )
         elif number % 2:  # names, town and profession of somebody who is seen
             twin = chance.choice(known).person
             person = twin._replace(number=person.number, kind=person.kind, identifier=person.identifier)

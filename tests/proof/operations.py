@@ -120,18 +120,20 @@ class Operation(NamedTuple):
     octets: Octets  # of a message id and a page cookie
     told: str
     paged: bool = False
+    reads: bool = False  # and does nothing else: anybody may ask it beside
     reconnects: bool = False
 
 
 class Known(NamedTuple):
-    """What there is to guess: names of entries, and values by attribute in lower case."""
+    """What there is to guess: entries, their names, and values by attribute in lower case."""
 
+    entries: list[Entry]
     names: list[str]
     values: dict[str, list[bytes]]
 
     @staticmethod
-    def of(entries: Iterable[Entry]) -> Known:
-        known = Known([], {})
+    def of(entries: list[Entry]) -> Known:
+        known = Known(entries, [], {})
         for entry in entries:
             known.names.append(entry.dn.decode())
             for description, values in entry.attributes.items():
@@ -169,6 +171,7 @@ class Generator:
     def __init__(self, schema: Schema, hidden: Known, seen: Known, seed: int) -> None:
         self._chance = random.Random(seed)
         self._hidden, self._seen = hidden, seen
+        self._entries = [*hidden.entries, *seen.entries]
         self._every = [one.name for one in schema.attribute_types]
         self._rest: dict[str, Callable[[], Operation]] = {
             "compare": self._compare,
@@ -193,7 +196,7 @@ class Generator:
         base = chance.choice(BASES) if kind < 0.75 else self._name()
         scopes = [6, 2, 1] if kind < 0.75 else [1, 1, 3]
         scope = chance.choices([SUBTREE, ONE_LEVEL, BASE], scopes)[0]
-        filter_ = self.filter()
+        filter_ = self._aimed() if chance.random() < 0.4 else self.filter()
         attributes = chance.choice(LISTS)
         if chance.random() < 0.2:
             attributes = tuple(chance.sample(self._every, 3))
@@ -211,7 +214,7 @@ class Generator:
         told = f"search {base!r} {scope} {filters.format(filter_)[:500]} {attributes} {size} {types_only}"
         if paged:
             told += f" by {page_size}"
-        return Operation(octets, f"{told} {[one.value for one in sorts]}", paged)
+        return Operation(octets, f"{told} {[one.value for one in sorts]}", paged, reads=True)
 
     def _sort(self) -> list[Control]:
         chance = self._chance
@@ -221,6 +224,29 @@ class Generator:
         keys = [SortKey(name, chance.choice(RULES[:6]), chance.random() < 0.4) for name in names]
         return [controls.sort_request(keys, chance.random() < 0.3)]
 
+    def _aimed(self) -> Filter:
+        """What somebody asks who looks for one person: a name typed, an address, a number."""
+        chance = self._chance
+        kind = chance.random()
+        if kind < 0.2:
+            return filters.Present("objectClass")
+        if kind < 0.5:
+            return self._typed()
+        name = chance.choice(
+            ("mail", "uid", "IdentifiantPP", "sn", "cn", "entryUUID", "givenName", "l", "title")
+        )
+        value = chance.choice((self._hidden if chance.random() < 0.8 else self._seen).values[name.lower()])
+        if kind < 0.85:
+            return filters.Equality(name, value)
+        pairs = filters.Equality("givenName", self._value("givenName")), filters.Equality(name, value)
+        return filters.And(list(pairs)) if kind < 0.95 else filters.Not(filters.Or(list(pairs)))
+
+    def _typed(self) -> Filter:
+        piece = self._piece(self._chance.choice(NAMES))
+        initial = piece if self._chance.random() < 0.3 else None
+        middle = () if initial else (piece,)
+        return filters.Or([filters.Substrings(name, initial, middle, None) for name in NAMES])
+
     def filter(self, depth: int = 0) -> Filter:
         chance = self._chance
         kind = chance.random()
@@ -229,12 +255,7 @@ class Generator:
             return filters.And(parts) if kind < 0.13 else filters.Or(parts)
         if depth < 4 and kind < 0.4:
             return filters.Not(self.filter(depth + 1))
-        if kind < 0.55:
-            piece = self._piece(chance.choice(NAMES))
-            initial = piece if chance.random() < 0.3 else None
-            middle = () if initial else (piece,)
-            return filters.Or([filters.Substrings(name, initial, middle, None) for name in NAMES])
-        return self._item()
+        return self._typed() if kind < 0.55 else self._item()
 
     def _item(self) -> Filter:
         chance = self._chance
@@ -333,11 +354,16 @@ class Generator:
     # ------------------------------------------------------------ the other operations
 
     def _compare(self) -> Operation:
-        name, attribute = self._name(), self._attribute()
+        name, attribute = self._name(), self._chance.choice((*NAMES, *USUAL))
         value = self._value(attribute)
+        if self._chance.random() < 0.5:
+            entry = self._chance.choice(self._entries)
+            name, attribute = entry.dn.decode(), self._chance.choice(list(entry.attributes))
+            value = self._chance.choice([*entry.attributes[attribute], value])
         return Operation(
             lambda number, _: asking.compare(number, name, attribute, value),
             f"compare {name} {attribute} {value!r}",
+            reads=True,
         )
 
     def _bind(self) -> Operation:

@@ -19,7 +19,7 @@ import two_directories
 from hidden_people import HIDDEN, Account, Invention, People
 from interviews import cookie_in
 from operations import PERSONNES
-from two_directories import MEMBERS, SECOND_DAY, SECRET, Client, Place
+from two_directories import MEMBERS, SECOND_DAY, SECRET, STRANGERS, Client, Place
 
 from annuaire.actions import recording, refresh
 from annuaire.domain.audience import Audience
@@ -33,7 +33,6 @@ from annuaire.ldap.results import ResultCode
 EVERYBODY = asking.search(2, "(objectClass=inetOrgPerson)", attributes=["*", "+"])
 # The same people, by a filter that no set of entries answers: each is looked at, a slice of work at a time.
 ONE_BY_ONE = asking.search(2, "(sn>=0)", attributes=["*", "+"])
-STRANGERS = (Audience.PUBLIC, Audience.MSSANTE)
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +68,10 @@ def hide(place: Place, people: People) -> None:
 
 
 def connected(place: Place, audience: Audience) -> Client:
-    service = place.service()
-    service.directory._settings = service.directory._settings._replace(size=_NO_LIMITS)  # type: ignore[attr-defined]
-    client = Client(service)
+    client = Client(place.service(size=0))
     if audience != Audience.PUBLIC:
         assert asking.codes(client.say(asking.bind(1, MEMBERS[audience], SECRET))) == [(1, 0)]
     return client
-
-
-_NO_LIMITS = two_directories.SizeLimits({}, {})
 
 
 def names_of(accounts: list[Account]) -> set[bytes]:

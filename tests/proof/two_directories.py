@@ -40,10 +40,11 @@ from annuaire.store import engine
 
 SCHEMA = schemas.standard()
 HEADER = EXTRACTION.read_text("utf-8-sig").split("\n", 1)[0].strip("\r|")
+STRANGERS = (Audience.PUBLIC, Audience.MSSANTE)
 COOKIE_KEY = bytes(range(32))
 # The server's own limits, so low that searches meet them.
 SIZE = 30
-FIRST_DAY, SECOND_DAY, THIRD_DAY = "20261101080000Z", "20261110080000Z", "20261120080000Z"
+FIRST_DAY, SECOND_DAY, THIRD_DAY, FOURTH_DAY = [f"2026110{day}080000Z" for day in range(1, 5)]
 # Who binds in the name of an audience, and the password of all of them.
 SECRET = b"un-secret-de-test"
 MEMBERS = {
@@ -133,11 +134,12 @@ class Place:
             for row in rows:
                 writer.allocate(row)
 
-    def service(self, anonymous: Audience = Audience.PUBLIC, observer: Observer | None = None) -> Service:
-        """As a worker makes it (server/app.py)."""
+    def service(
+        self, anonymous: Audience = Audience.PUBLIC, observer: Observer | None = None, size: int = SIZE
+    ) -> Service:
+        """As a worker makes it (server/app.py); `size`: the server's own limit, 0 for none."""
         numbering = Numbering(SCHEMA)
-        audiences = (Audience.PUBLIC, Audience.MSSANTE)
-        limits = SizeLimits(dict.fromkeys(audiences, SIZE), {Audience.APICRYPT: SIZE})
+        limits = SizeLimits(dict.fromkeys(STRANGERS, size), {Audience.APICRYPT: size})
         reader = Reader(self.folder, numbering)
         return Service(
             directory=Directory(reader, numbering, Settings(SUFFIX, limits, 60.0), COOKIE_KEY),
@@ -225,18 +227,38 @@ class Pair(tuple[Place, Place]):
 
 def common(place: Place, people: People, hidden: bytes = b"", own_rows: Sequence[Mailbox] = ()) -> None:
     """What both directories have, from the same moments on; `hidden`: what one of them has beside."""
+    accounts(place, people, hidden)
+    place.import_mailboxes([*people.rows, *own_rows])
+    place.import_activities(people)
+
+
+def accounts(place: Place, people: People, hidden: bytes = b"") -> None:
     place.import_ldif(hidden_people.folders() + members(), same="base")
     place.import_ldif(hidden_people.ldif_of(people.seen), same="seen")
     if hidden:
         place.import_ldif(hidden)
-    place.import_mailboxes([*people.rows, *own_rows])
-    place.import_activities(people)
     place.import_ldif(hidden_people.groups([*people.seen, *(people.hidden if hidden else ())]))
+
+
+def common_in_another_order(place: Place, people: People, hidden: bytes = b"") -> None:
+    """Activities before the mailboxes: they are kept of whom accounts alone make known, then of everybody."""
+    accounts(place, people, hidden)
+    place.import_activities(people)
+    place.import_mailboxes(people.rows, SECOND_DAY)
+    place.refresh()
+    place.import_mailboxes(people.rows[::2], THIRD_DAY)
+    place.import_activities(people, THIRD_DAY)
+    place.import_mailboxes(people.rows, FOURTH_DAY)
 
 
 def in_the_base(place: Place, people: People) -> None:
     hidden = hidden_people.ldif_of(people.hidden) + hidden_people.below(people.hidden)
     common(place, people, hidden, people.rows_of_the_hidden)
+    place.refresh()
+
+
+def in_another_order(place: Place, people: People) -> None:
+    common_in_another_order(place, people, hidden_people.ldif_of(people.hidden))
     place.refresh()
 
 
@@ -278,9 +300,8 @@ def hidden_and_rebuilt(place: Place, people: People) -> None:
     refresh.rebuild(place.source, place.folder)
 
 
-def seen_again(place: Place, people: People) -> None:
+def show_again(place: Place, people: People) -> None:
     """The reverse: nobody hides any more."""
-    in_the_base(place, people)
     place.import_ldif(hidden_people.ldif_of(people.hidden, hidden_people.SEEN), SECOND_DAY)
     place.refresh()
 
@@ -293,6 +314,7 @@ WAYS: dict[str, Making] = {
     "deleted": deleted,
     "deleted and restored": deleted_and_restored,
     "hidden and rebuilt": hidden_and_rebuilt,
+    "in another order": in_another_order,
 }
 
 
@@ -304,7 +326,7 @@ def pair(folder: Path, people: People, making: Making) -> Iterator[Pair]:
         making(whole, people)
         without = Place(folder / "without", held)
         without.copy_ledger(whole)
-        common(without, people)
+        (common_in_another_order if making is in_another_order else common)(without, people)
         without.refresh()
         made = Pair((whole, without))
         try:
