@@ -207,11 +207,11 @@ class Part:
         words = self.words()
         units = piece.encode("utf-16-be", "surrogatepass")
         found: BitMap | None = None
+        # To the end, although one that no word has decides it: the words of the hidden are in this list too, and
+        # how many look-ups a piece takes must not tell whether it is in one (sight.py).
         for i in range(0, len(units) - 4, 2):
             raw = self._get(units[i : i + 6], None, self._wordgrams)
-            if raw is None:
-                return []
-            some = postings.deserialize(raw)
+            some = postings.EMPTY if raw is None else postings.deserialize(raw)
             found = some if found is None else found & some
         containing = []
         for number in found or ():

@@ -5,7 +5,7 @@
 
 Security: each operation starts from the set that the audience may see (Note [Who asks decides what exists]);
 nothing that is computed outside of it reaches an answer.
-Timing class: the same code runs for a hidden entry and an absent one; both are simply not in the set.
+Timing class: Note [The same path for the hidden and the absent] (sight.py).
 """
 
 import hashlib

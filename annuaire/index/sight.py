@@ -1,4 +1,25 @@
-"""What one look at one part of the index sees: the part, the entries that no longer count, and cached sets."""
+"""What one look at one part of the index sees: the part, the entries that no longer count, and cached sets.
+
+# Note [The same path for the hidden and the absent]
+Somebody whom an audience does not see costs it what nobody costs, because nothing is decided about a hidden entry:
+
+- Every operation begins with a set: `universe`, the entries that the audience sees below its base. What a filter does
+  to it is intersection (plan.py: every node works inside `within`). A step is left out when the set is empty, and the
+  set holds entries that are seen and no others.
+- Only what is left in the set is read: verified, sorted, counted, encoded, put into a page. So the entries that are
+  looked at one by one are the same, with the hidden and without (tests/proof counts them).
+- A base, a compared entry, a superior is looked up by the digest of its name, and is there when its number is in the
+  set (`query.resolve`). The number of a hidden entry is in no set, that of an absent one is nowhere: both are one
+  look-up and no entry.
+- Whose name a bind gives is nobody's question but the password's: all refusals cost a hash (domain/password.py).
+
+What is shared is the index itself, and its size is seen. A value that only hidden entries have is found in its page
+and then not in the set: a microsecond more than one that is in no page. A posting in which there are hidden entries
+is so many octets longer, and a value that more than 64 entries have lies in another table, whoever they are. A piece
+of a word that only the hidden have is one posting more, once, until the index moves. What was written lately is in
+the recent part, whoever wrote it. None of this grows with the number of requests, reads an entry of the hidden, or
+comes near the noise of a network; it is the timing class, not the time, that is the same.
+"""
 
 from collections import OrderedDict
 
