@@ -27,7 +27,9 @@ from pathlib import Path
 from annuaire.errors import Unavailable
 from annuaire.index import layout
 
-_BEACON = struct.Struct("<QQQ")
+# What `announce` writes and what `hide_until` writes: under two locks, so neither writes what is the other's.
+_MOVES, _HIDDEN = struct.Struct("<QQ"), struct.Struct("<Q")
+_BEACON_SIZE = _MOVES.size + _HIDDEN.size
 LOCK_WAIT_SECONDS = 60.0
 LOCK_LOOK_SECONDS = 0.01
 READ_AT_ONCE = 4 << 20
@@ -135,8 +137,8 @@ class IndexFolder:
     def announce(self) -> None:
         """Tell every reader that the index moved."""
         with self._shared() as shared:
-            _, move, hidden = _BEACON.unpack(shared[:])
-            shared[:] = _BEACON.pack(self.current() or 0, move + 1, hidden)
+            _, move = _MOVES.unpack_from(shared)
+            _MOVES.pack_into(shared, 0, self.current() or 0, move + 1)
 
     def hide_until(self, number: int) -> None:
         """Note [Secrecy before availability]: a change that hides somebody is about to be committed.
@@ -147,23 +149,22 @@ class IndexFolder:
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._shared() as shared:
-            build, move, _ = _BEACON.unpack(shared[:])
-            shared[:] = _BEACON.pack(build, move, number)
+            _HIDDEN.pack_into(shared, _MOVES.size, number)
             shared.flush()
 
     def hidden_until(self) -> int:
         """The change that `hide_until` named last."""
         with self._shared() as shared:
-            return int(_BEACON.unpack(shared[:])[2])
+            return self.hidden_in(shared[:])
 
     @contextlib.contextmanager
     def _shared(self) -> Iterator[mmap.mmap]:
         """The beacon, mapped for writing."""
         descriptor = os.open(self.path / "beacon", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if os.fstat(descriptor).st_size < _BEACON.size:
-                os.ftruncate(descriptor, _BEACON.size)
-            with mmap.mmap(descriptor, _BEACON.size) as shared:
+            if os.fstat(descriptor).st_size < _BEACON_SIZE:
+                os.ftruncate(descriptor, _BEACON_SIZE)
+            with mmap.mmap(descriptor, _BEACON_SIZE) as shared:
                 yield shared
         finally:
             os.close(descriptor)
@@ -171,16 +172,16 @@ class IndexFolder:
     @staticmethod
     def hidden_in(beacon: bytes) -> int:
         """The same of a beacon that was read."""
-        return int(_BEACON.unpack(beacon)[2])
+        return int(_HIDDEN.unpack_from(beacon, _MOVES.size)[0])
 
     def beacon(self) -> mmap.mmap:
         """The beacon, mapped for reading."""
         path = self.path / "beacon"
-        if not path.exists() or path.stat().st_size < _BEACON.size:
+        if not path.exists() or path.stat().st_size < _BEACON_SIZE:
             self.announce()
         descriptor = os.open(self.path / "beacon", os.O_RDONLY)
         try:
-            return mmap.mmap(descriptor, _BEACON.size, access=mmap.ACCESS_READ)
+            return mmap.mmap(descriptor, _BEACON_SIZE, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
 

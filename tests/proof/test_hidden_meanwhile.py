@@ -268,6 +268,26 @@ def test_an_announcement_is_on_the_disk_before_the_commit_that_it_is_about(
     assert synced == [17]
 
 
+def test_an_announcement_is_not_lost_when_the_index_moves_at_that_moment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes write the beacon, each under a lock of its own."""
+    current = IndexFolder.current
+
+    def meanwhile(folder: IndexFolder) -> int | None:
+        with monkeypatch.context() as patch:
+            patch.setattr(IndexFolder, "current", current)
+            IndexFolder(folder.path).hide_until(1_000_000)
+            return current(folder)
+
+    client = connected(place, Audience.PUBLIC)
+    monkeypatch.setattr(IndexFolder, "current", meanwhile)
+    place.folder.announce()
+    monkeypatch.undo()
+    assert place.folder.hidden_until() == 1_000_000
+    assert code(client.say(EVERYBODY)) == ResultCode.busy
+
+
 # ------------------------------------------------------------------ answers under way
 
 
