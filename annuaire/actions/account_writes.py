@@ -5,7 +5,9 @@ Whoever asked for a choice by LDAP is told why it is refused; a file would only 
 
 from __future__ import annotations
 
-from annuaire.actions import entry_rules
+from datetime import UTC, datetime
+
+from annuaire.actions import accounts, entry_rules
 from annuaire.actions.refresh import StoreSource
 from annuaire.actions.write_entries import Kept, Rules
 from annuaire.ldap.modification import Attributes
@@ -25,11 +27,13 @@ def rules(source: StoreSource) -> Rules:
         new: Attributes | None,
         identity: bytes,
     ) -> Kept:
+        order = accounts.order_of(source.settings, datetime.now(UTC))
+        hides = old is not None and accounts.hides(old, new, order)
         if new is None:
-            return Kept({})
+            return Kept({}, hides)
         verdict = entry_rules.judge(old, new)
         if verdict.refusal:
             raise WriteRefusedError(*verdict.refusal)
-        return Kept(new)
+        return Kept(new, hides)
 
     return judge
