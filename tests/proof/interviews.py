@@ -108,9 +108,10 @@ class Side:
             self._lines.take()
         before = self._hashing.count
         answer = self.client.say(operation.octets(self.number, self.cookie))
-        self.cookie = cookie_in(answer) if operation.paged else b""
-        if self.cookie:
-            answer = answer.replace(self.cookie, bytes(len(self.cookie)))
+        given = cookies_in(answer)
+        for cookie in given:
+            answer = answer.replace(cookie, bytes(len(cookie)))
+        self.cookie = given[0] if operation.paged and given else b""
         said = Said(
             answer, len(self.cookie), self.client.closed, self._hashing.count - before, self._lines.take()
         )
@@ -120,11 +121,23 @@ class Side:
 
 
 def cookie_in(answer: bytes) -> bytes:
-    for one in asking.read(answer):
-        for control in one.controls if isinstance(one.operation, Result) else ():
-            if control.oid == controls.PAGED_RESULTS:
-                return controls.decode_paged_results(control.value).cookie
-    return b""
+    return next(iter(cookies_in(answer)), b"")
+
+
+def cookies_in(answer: bytes) -> list[bytes]:
+    """The page cookies that lead on."""
+    if _PAGED not in answer:
+        return []
+    given = [
+        controls.decode_paged_results(control.value).cookie
+        for one in asking.read(answer)
+        for control in one.controls
+        if control.oid == controls.PAGED_RESULTS
+    ]
+    return [cookie for cookie in given if cookie]
+
+
+_PAGED = controls.PAGED_RESULTS.encode()
 
 
 class Interview:

@@ -179,6 +179,7 @@ class Generator:
             "write": self._write,
             "extended": self._extended,
             "abandon": self._abandon,
+            "several": self._several,
             "garbage": self._garbage,
         }
 
@@ -186,7 +187,7 @@ class Generator:
         chance = self._chance
         if chance.random() < 0.8:
             return self._search()
-        return self._rest[chance.choices(list(self._rest), [6, 2, 3, 2, 1, 1])[0]]()
+        return self._rest[chance.choices(list(self._rest), [6, 2, 3, 2, 1, 2, 1])[0]]()
 
     # ------------------------------------------------------------ search
 
@@ -402,6 +403,20 @@ class Generator:
     def _abandon(self) -> Operation:
         back = self._chance.choice((0, 1, 2, 1000))
         return Operation(lambda number, _: asking.abandon(number, max(0, number - back)), f"abandon -{back}")
+
+    def _several(self) -> Operation:
+        """Requests behind one another in one packet, one of which may be abandoned."""
+        made = [self._search() for _ in range(self._chance.randrange(2, 5))]
+        abandoned = self._chance.randrange(-2, len(made))
+
+        def octets(number: int, _: bytes) -> bytes:
+            sent = [one.octets(number * 10 + place, b"") for place, one in enumerate(made)]
+            if abandoned >= 0:
+                sent.append(asking.abandon(number * 10 + 9, number * 10 + abandoned))
+            return b"".join(sent)
+
+        told = " and ".join([one.told for one in made])
+        return Operation(octets, f"several, abandoned {abandoned}: {told}", reads=True)
 
     def _garbage(self) -> Operation:
         """What no client sends; some of it ends the session."""
