@@ -244,6 +244,16 @@ def is_behind(source: StoreSource, folder: IndexFolder) -> bool:
     return snapshot.change != head
 
 
+def hold_back(source: StoreSource, folder: IndexFolder) -> None:
+    """Answer strangers again when the index has all that is committed now, whichever machine wrote it.
+
+    Note [Secrecy before availability]. Under the write lock, so that nothing that a writer announces is taken back.
+    """
+    with source.store().write_lock(), source.store().reading() as reader:
+        if folder.hidden_until() < reader.head():
+            folder.hide_until(reader.head())
+
+
 def release(source: StoreSource, folder: IndexFolder) -> None:
     """Answer strangers again when a change that hides somebody was announced and its writer died before its commit.
 

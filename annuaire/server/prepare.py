@@ -62,7 +62,10 @@ def _prepare(config: configuration.Config) -> None:
         initialise.initialise(store, planted, schema, config.admin_dn)
     finally:
         store.close()
-    refresh.refresh(source, IndexFolder(config.state / "index"))
+    folder = IndexFolder(config.state / "index")
+    # Another machine may have hidden somebody while this one was down; the workers answer from the index meanwhile.
+    refresh.hold_back(source, folder)
+    refresh.refresh(source, folder)
 
 
 def _follow(config: configuration.Config, supervisor: int) -> None:

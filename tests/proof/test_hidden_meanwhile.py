@@ -21,6 +21,7 @@ from interviews import cookie_in
 from operations import PERSONNES
 from two_directories import MEMBERS, SECOND_DAY, SECRET, STRANGERS, Client, Place
 
+from annuaire import config as configuration
 from annuaire.actions import recording, refresh
 from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
@@ -29,6 +30,7 @@ from annuaire.index import gather
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import controls
 from annuaire.ldap.results import ResultCode
+from annuaire.server import prepare
 
 EVERYBODY = asking.search(2, "(objectClass=inetOrgPerson)", attributes=["*", "+"])
 # The same people, by a filter that no set of entries answers: each is looked at, a slice of work at a time.
@@ -215,6 +217,32 @@ def test_after_another_boot_the_base_alone_shows_nobody_who_hid_since(
     assert code(client.say(EVERYBODY)) == ResultCode.busy
     place.refresh()
     assert client.say(EVERYBODY) == expected
+
+
+def test_what_another_machine_hid_is_waited_for_at_a_start(
+    place: Place, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Unavailable("it takes a while")
+
+    client = connected(place, Audience.PUBLIC)
+    place.import_ldif(hidden_people.ldif_of(people.hidden), SECOND_DAY, announced=False)
+    assert code(client.say(EVERYBODY)) == ResultCode.success
+    monkeypatch.setenv("ANNUAIRE_STATE", str(place.state))
+    with monkeypatch.context() as patch:
+        patch.setattr(refresh, "refresh", fail)
+        with pytest.raises(Unavailable, match="a while"):
+            prepare._prepare(configuration.load(None))
+    assert code(client.say(EVERYBODY)) == ResultCode.busy
+    place.refresh()
+    assert people.hidden[0].interop.encode() not in client.say(EVERYBODY)
+
+
+def test_a_start_with_nothing_new_makes_nobody_wait(place: Place) -> None:
+    client = connected(place, Audience.PUBLIC)
+    before = client.say(EVERYBODY)
+    refresh.hold_back(place.source, place.folder)
+    assert client.say(EVERYBODY) == before
 
 
 def test_a_refresh_that_fails_leaves_strangers_waiting_and_tells_the_writer(

@@ -96,8 +96,13 @@ class Place:
         begun(self.source)
         load_list(self.store)
 
-    def import_ldif(self, data: bytes, at: str = FIRST_DAY, *, same: str = "") -> None:
-        """`same`: a name for what both directories are given, so that it has the same entryUUIDs in both."""
+    def import_ldif(
+        self, data: bytes, at: str = FIRST_DAY, *, same: str = "", announced: bool = True
+    ) -> None:
+        """`same`: a name for what both directories are given, so that it has the same entryUUIDs in both.
+
+        `announced`: False when it is another machine that does it.
+        """
         self._files += 1
         self._time.at = at
         # The first eleven octets of RFC 9562's version 7; the line of the file makes the rest.
@@ -105,7 +110,12 @@ class Place:
         self._time.uuids = b"\x01" + mark + b"\x70\x00\x80\x00\x00"
         scope = import_source.Scope(tuple(schemas.shipped()), SUFFIX)
         report = import_source.import_ldif(
-            self.store, scope, io.BytesIO(data), name="f.ldif", processes=0, folder=self.folder
+            self.store,
+            scope,
+            io.BytesIO(data),
+            name="f.ldif",
+            processes=0,
+            folder=self.folder if announced else None,
         )
         assert report.applied, report.refusals
 
