@@ -6,25 +6,17 @@ committed before. Called inside the writing transaction, whose lock keeps other 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from annuaire.actions import preparing, refresh
+from annuaire.actions import mentions, preparing, refresh
 from annuaire.actions.refresh import StoreSource
 from annuaire.errors import Malformed
-from annuaire.index import entry as entries
-from annuaire.index import layout
 from annuaire.index.folder import IndexFolder
-from annuaire.index.prepare import Numbering, value_digest
+from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader
-from annuaire.index.sight import Sight
 from annuaire.ldap import dn
 from annuaire.ldap.dn import Dn
 from annuaire.store.engine import Writer
-
-# RFC 4517 §4.2.15; uniqueMember is a name too, with an optional tag.
-_DN_RULES = frozenset({"2.5.13.1", "2.5.13.23"})
-# What the server writes itself.
-_NOT_FOLLOWED = frozenset({"entrydn", "creatorsname", "modifiersname", "subschemasubentry"})
 
 
 class References:
@@ -37,13 +29,6 @@ class References:
         self._numbering = Numbering(self._schema)
         self._reader = Reader(folder, self._numbering)
         self._placeholder = placeholder
-        self._attributes = [
-            attribute
-            for attribute in self._schema.attribute_types
-            if attribute.key not in _NOT_FOLLOWED
-            and attribute.equality_rule is not None
-            and attribute.equality_rule.oid in _DN_RULES
-        ]
 
     def follow(self, writer: Writer, gone: Mapping[bytes, Dn | None]) -> int:
         """Rewrite every entry that names one of these keys: to its new name, or without it. How many."""
@@ -52,17 +37,8 @@ class References:
             snapshot.end()
             refresh.refresh(self._source, self._folder)
             snapshot = self._reader.snapshot()
-        keys: set[bytes] = set()
         try:
-            for key in gone:
-                for attribute in self._attributes:
-                    digest = value_digest(self._numbering.of(attribute), key.decode("latin-1"))
-                    for sight in snapshot.sights:
-                        keys.update(
-                            entries.key_of(sight.part.details(identifier))
-                            for identifier in _listed(sight, digest)
-                            if sight.exists(identifier)
-                        )
+            keys = mentions.who_name([sight.part for sight in snapshot.sights], self._numbering, gone)
         finally:
             snapshot.end()
         return sum(self._rewrite(writer, key, gone) for key in keys)
@@ -86,7 +62,7 @@ class References:
 
     def _followed(self, name: str, values: list[bytes], gone: Mapping[bytes, Dn | None]) -> list[bytes]:
         known = self._schema.attribute(name)
-        if known not in self._attributes:
+        if known is None or not mentions.is_name(known):
             return values
         followed: list[bytes] = []
         for value in values:
@@ -100,14 +76,3 @@ class References:
             elif (target := gone[key]) is not None:
                 followed.append(dn.format(target).encode())
         return followed
-
-
-def _listed(sight: Sight, digest: bytes) -> Iterator[int]:
-    """The ids of a digest, however many."""
-    found = sight.part.equal(digest)
-    if found is not None:
-        yield from found
-        return
-    for chunk in sight.chunks:
-        for local in sight.part.many(digest, chunk) or ():
-            yield (chunk << layout.CHUNK_BITS) + local

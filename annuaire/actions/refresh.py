@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from annuaire.actions import rules, views
+from annuaire.actions import mentions, rules, views
+from annuaire.actions.mentions import Mentions
 from annuaire.actions.views import Views, ViewSettings
 from annuaire.domain import audience, visibility
 from annuaire.domain.activation import Rules
@@ -99,8 +100,9 @@ class StoreSource:
             if piece.kind == "entries":
                 assert isinstance(piece.low, int)
                 assert isinstance(piece.high, int)
+                known = self.mentions(reader)
                 for row in reader.range(piece.low, piece.high):
-                    yield from self.entries(row)
+                    yield from self.entries(row, known)
             elif piece.kind == "holders":
                 assert isinstance(piece.low, str)
                 assert not isinstance(piece.high, int)
@@ -117,9 +119,20 @@ class StoreSource:
         ):
             yield from made.of_holder(holder, stored, records, contested)
 
-    def entries(self, row: EntryRow) -> Iterator[IndexEntry]:
+    @staticmethod
+    def of_holder(reader: Reader, made: Views, holder: str) -> Iterator[IndexEntry]:
+        """What is computed of one of them."""
+        records = reader.records_of(holder)
+        addresses = {record.address for record in records if record.source == MAILBOXES}
+        contested = reader.contested_among(addresses) if addresses else frozenset()
+        yield from made.of_holder(holder, reader.accounts_of(holder), records, contested)
+
+    def entries(self, row: EntryRow, known: Mentions) -> Iterator[IndexEntry]:
         """A stored entry as the index takes it; with the suffix come the subtrees that are computed."""
-        yield self.entry(row)
+        if self._readers(row.key) is None:
+            yield self.entry(row)
+        else:
+            yield from known.of(self.entry(row))
         if row.key == self._key(self.suffix):
             made = Views(self.schema(), self.suffix, self.settings, self.rules(), None, datetime.now(UTC))
             yield from made.containers(row.created_at)
@@ -167,6 +180,19 @@ class StoreSource:
         made = Views(self.schema(), self.suffix, self.settings, self.rules(), listed, datetime.now(UTC))
         self._kept["views"] = (loaded, made)
         return made
+
+    def mentions(self, reader: Reader) -> Mentions:
+        """What entries of further trees may say of people and structures at this moment of the store."""
+
+        made = self.views(reader)
+
+        def seers(holder: str) -> dict[bytes, Audience]:
+            found: dict[bytes, Audience] = {}
+            for entry in self.of_holder(reader, made, holder):
+                found[entry.key] = found.get(entry.key, Audience(0)) | Audience(entry.audiences)
+            return found
+
+        return Mentions(self.schema(), self.suffix, seers)
 
     def _contested(self, reader: Reader) -> frozenset[str]:
         """Addresses that two people claim, read once for each state of the store."""
@@ -357,6 +383,10 @@ def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, h
         for row in reader.accounts_of(holder):  # what routing knows of them goes by another name
             gone.add(views.routing_keys(row.uuid, source.suffix, naming))
     gone.update([views.domain_name(domain, naming)[1] for domain in touched.domains])
+    if source.trees:
+        with writer.parts() as parts:
+            others = mentions.who_name(parts, Numbering(naming), gone) - gone
+        rows += [found for key in others if (found := reader.entry(key)) is not None]
     writer.apply(gone, _written(source, reader, made, rows, touched), head)
     return True
 
@@ -375,13 +405,11 @@ class _Touched:
 def _written(
     source: StoreSource, reader: Reader, made: Views, rows: list[EntryRow], touched: _Touched
 ) -> Iterator[IndexEntry]:
+    known = source.mentions(reader)
     for row in rows:
-        yield from source.entries(row)
+        yield from source.entries(row, known)
     for holder in touched.holders:
-        records = reader.records_of(holder)
-        addresses = {record.address for record in records if record.source == MAILBOXES}
-        contested = reader.contested_among(addresses) if addresses else frozenset()
-        yield from made.of_holder(holder, reader.accounts_of(holder), records, contested)
+        yield from source.of_holder(reader, made, holder)
     if touched.domains:
         found = [row for domain in touched.domains for row in reader.domain(domain)]
         yield from source.listed(found, reader.liste_blanche())

@@ -5,6 +5,7 @@ are never reused, and a new base is built before there are many.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class RecentWriter:
 
     def __init__(self, base: Part, folder: Path, numbering: Numbering) -> None:
         self._base = base
+        self._folder = folder
         self._numbering = numbering
         self._opened = environments.open_shared(folder)
         self._environment, self._databases = self._opened.environment, self._opened.databases
@@ -42,6 +44,16 @@ class RecentWriter:
         """How many entries were written to it."""
         with self._environment.begin() as transaction:
             return int.from_bytes(transaction.get(b"count", db=self._databases["meta"]) or b"", "little")
+
+    @contextmanager
+    def parts(self) -> Iterator[list[Part]]:
+        """Both parts as they are, to be read before they are written to; what has gone is still in them."""
+        recent = Part(self._folder, frozen=False)
+        recent.load()
+        try:
+            yield [self._base, recent]
+        finally:
+            recent.end()
 
     def apply(self, gone: Iterable[bytes], written: Iterable[IndexEntry], change: int) -> None:
         """Forget the entries of these DN keys, take these instead, and say up to which change that goes.

@@ -83,8 +83,8 @@ def held_time() -> Iterator[Time]:
 class Place:
     """One directory: its store, its index and who asks it."""
 
-    def __init__(self, state: Path, held: Time) -> None:
-        self.source = StoreSource("", state, SUFFIX)
+    def __init__(self, state: Path, held: Time, trees: tuple[str, ...] = ()) -> None:
+        self.source = StoreSource("", state, SUFFIX, trees=trees)
         self.store = self.source.store()
         self.folder = IndexFolder(state / "index")
         self.state = state
@@ -108,7 +108,7 @@ class Place:
         # The first eleven octets of RFC 9562's version 7; the line of the file makes the rest.
         mark = same.encode()[:4].rjust(5, b"\0") if same else b"\xff" + self._files.to_bytes(4)
         self._time.uuids = b"\x01" + mark + b"\x70\x00\x80\x00\x00"
-        scope = import_source.Scope(tuple(schemas.shipped()), SUFFIX)
+        scope = import_source.Scope(tuple(schemas.shipped()), SUFFIX, self.source.trees)
         report = import_source.import_ldif(
             self.store,
             scope,
