@@ -1,4 +1,4 @@
-"""The words that make_population.py makes people of: given names, surnames, towns, professions, practices.
+"""The words that make_population.py makes people of: given names, surnames, towns, professions, practices, services.
 
 Names, towns and codes (TRE_G15, TRE_R38) are facts of common knowledge; nobody is described. Every list goes
 from the commonest to the rarest, because a name's rank decides how often it is drawn.
@@ -162,6 +162,50 @@ PROFESSIONS = (
 SPECIALTIES = """
 SM54 SM53 SM26 SM04 SM42 SM45 SM02 SM20 SM38 SM40 SM15 SM24 SM05 SM32 SM49 SM39 SM41 SM18 SM35 SM47
 """
+
+# What they are called. The words are real ones; that each goes with its code is not vouched for.
+SPECIALTY_TITLES = {
+    "SM54": "Médecine générale",
+    "SM53": "Spécialiste en médecine générale",
+    "SM26": "Qualifié en médecine générale",
+    "SM04": "Cardiologie et maladies vasculaires",
+    "SM42": "Psychiatrie",
+    "SM45": "Radio-diagnostic",
+    "SM02": "Anesthésie-réanimation",
+    "SM20": "Gynécologie-obstétrique",
+    "SM38": "Ophtalmologie",
+    "SM40": "Pédiatrie",
+    "SM15": "Dermatologie et vénéréologie",
+    "SM24": "Gastro-entérologie et hépatologie",
+    "SM05": "Chirurgie générale",
+    "SM32": "Néphrologie",
+    "SM49": "Stomatologie",
+    "SM39": "Oto-rhino-laryngologie",
+    "SM41": "Pneumologie",
+    "SM18": "Endocrinologie et métabolisme",
+    "SM35": "Oncologie",
+    "SM47": "Rhumatologie",
+}
+# Domains that one operator keeps for a profession, wherever its people practise.
+PROFESSION_DOMAINS = {
+    "10": "medecin",
+    "21": "pharmacien",
+    "40": "chirurgien-dentiste",
+    "50": "sage-femme",
+    "60": "infirmier",
+    "70": "masseur-kinesitherapeute",
+    "80": "pedicure-podologue",
+    "91": "orthophoniste",
+}
+SERVICES = """
+SECRÉTARIAT_MÉDICAL URGENCES CARDIOLOGIE RADIOLOGIE MATERNITÉ PÉDIATRIE GÉRIATRIE RÉSULTATS ACCUEIL ADMISSIONS
+CHIRURGIE_VISCÉRALE ORTHOPÉDIE ANESTHÉSIE RÉANIMATION NEUROLOGIE ONCOLOGIE PNEUMOLOGIE NÉPHROLOGIE DIALYSE
+RHUMATOLOGIE DERMATOLOGIE GASTRO-ENTÉROLOGIE ENDOCRINOLOGIE PSYCHIATRIE_ADULTE PÉDOPSYCHIATRIE CMP SSR HAD EHPAD
+PHARMACIE STÉRILISATION LABORATOIRE ANATOMOPATHOLOGIE BLOC_OPÉRATOIRE CONSULTATIONS_EXTERNES HÔPITAL_DE_JOUR
+SOINS_PALLIATIFS ÉQUIPE_MOBILE TÉLÉSANTÉ ARCHIVES
+"""
+# What the domains of establishments begin with, the commonest first.
+ESTABLISHMENTS = "labo ch clinique msp ehpad cabinet ssr had chu imagerie cmp dialyse"
 
 # What a practice is called; {town} and {name} are filled in.
 PRACTICES = (
