@@ -29,7 +29,7 @@ from annuaire.index import layout, pages, sight
 from annuaire.ldap.responses import Entry
 
 SEED = 20261123
-OPERATIONS = 600
+OPERATIONS = 450
 # Of the audiences that see some of the hidden: they show that operations can tell two directories apart.
 OPERATIONS_OF_THE_OTHERS = 300
 SECONDS = float(os.environ.get("ANNUAIRE_PROOF_SECONDS", "0"))

@@ -24,7 +24,7 @@ from annuaire.index.candidate import Candidate
 from annuaire.index.part import Part
 
 SEED = 5
-OPERATIONS = 1500
+OPERATIONS = 1000
 # Of these operations, how many may take another number of look-ups, and how many more or fewer: a word that only the
 # hidden have, a value that so many have that it lies in another table.
 SHARE_MAX, LOOKUPS_MAX = 0.03, 6
