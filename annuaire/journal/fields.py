@@ -51,8 +51,8 @@ class Fields:
 
     def name(self, address: str) -> str:
         """An address, ready to stand in a record; the null sender is not empty, it is `<>`."""
-        if not address:
-            return '"<>"'
+        if not address or address == NULL_SENDER:
+            return f'"{NULL_SENDER}"'
         return quoted(self._pseudonyms.of(address) if self._pseudonyms else address)
 
     def _value(self, name: str, value: object, depth: int) -> str:

@@ -97,8 +97,8 @@ class _Reading:
         entry = entries.parse(line) if line.endswith(b"\n") else None
         if entry is None:
             self.tell(path, index, problems.ALTERED, "cette ligne n'est pas un point de contrôle lisible")
-            self._number = None if self._number is None else self._number + 1
-            self._previous = entries.hash_of(line)
+            # Nobody knows whether it was one; the entry behind it names its hash all the same.
+            self._number, self._previous = None, entries.hash_of(line)
             return
         follows = self._follows(path, index, entry)
         if self._key(path, index, line, entry) and follows:

@@ -11,20 +11,24 @@ addresses two share one with a chance of 1 in 20 thousand million.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from annuaire.domain import mail_address
+
 MARK = "~"
 _HEX = 20
 _DOMAIN_HEX = 16
 # Addresses that are kept at hand: the same few thousand write to each other all day.
 _KEPT = 20_000
-# Addresses and national identifications (11 or 12 digits) inside other text.
-_NAMING = re.compile(r"""[^\s<>"',;:()\[\]=]+@[^\s<>"',;:()\[\]=]+|(?<![\w.])\d{11,12}(?![\w.])""")
+# Addresses and national identifications (11 or 12 digits) inside other text. An apostrophe may stand in a local part.
+_DOMAIN = r"""[^\s<>"',;:()\[\]=]+"""
+_NAMING = re.compile(
+    rf"""(?:"(?:[^"\\]|\\.)*"|[^\s<>"',;:()\[\]=][^\s<>",;:()\[\]=]*)@{_DOMAIN}|(?<![\w.])\d{{11,12}}(?![\w.])"""
+)
 
 
 class Pseudonyms:
@@ -59,18 +63,6 @@ class Pseudonyms:
 
 
 def canonical(name: str) -> str:
-    """One spelling of an address: lower case, no extension, no needless quotes, the domain in ASCII."""
-    name = name.strip().lower()
-    local, at, domain = name.rpartition("@")
-    if not at:
-        return name
-    if len(local) > 2 and local[0] == local[-1] == '"':
-        local = local[1:-1].replace("\\", "")
-    plain, plus, _ = local.partition("+")
-    if plus and plain:
-        local = plain
-    domain = domain.rstrip(".")
-    if not domain.isascii():
-        with contextlib.suppress(UnicodeError):
-            domain = domain.encode("idna").decode("ascii")
-    return f"{local}@{domain}"
+    """One spelling of an address, as directories are asked for it; what is no address has at least one case."""
+    address = mail_address.parse(name.strip())
+    return name.strip().lower() if address is None else address.plain

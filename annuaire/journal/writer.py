@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from annuaire.domain import trace
+from annuaire.domain import reasons, trace
 from annuaire.errors import AnnuaireError
 from annuaire.journal import layout, records, recovering, retention, settings
 from annuaire.journal.chain import Chain
@@ -52,6 +52,8 @@ REMIND_SECONDS = 300.0
 BATCH = 256
 # Combinations of verdict and reason; there are some dozens.
 VERDICTS_MAX = 1024
+# Whoever asks later why a message did not arrive is told, whatever the configuration says.
+_ALWAYS_KEPT = frozenset({reasons.REFUSE, reasons.DEFER})
 
 Report = Callable[[str], None]
 
@@ -65,7 +67,7 @@ class Journal:
         self._pending: deque[bytes] = deque()
         self._fields: Fields | None = None
         self._words_at = 0.0
-        self._verdicts: dict[tuple[object, ...], str] = {}
+        self._verdicts: dict[tuple[str | None, ...], str] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -95,15 +97,14 @@ class Journal:
 
     def decision(self, envelope: Envelope, decision: Decision, at: float | None = None) -> None:
         """Take a routing decision. at: seconds since 1970; None is now."""
-        refused = decision.status.startswith("5")
-        if not refused and not self._settings.decisions:
-            return
         try:
-            key = (refused, decision.verdict, decision.reason, decision.status, decision.encoding)
+            if not self._settings.decisions and decision.verdict not in _ALWAYS_KEPT:
+                return
+            key = (decision.verdict, decision.reason, decision.status, decision.route, decision.encoding)
             verdict = self._verdicts.get(key) or self._verdict(key)
             name = (self._fields or self._words()).name
             text = (
-                f'"at":"{records.stamp(time.time_ns() if at is None else int(at * 1e9))}",{verdict},'
+                f'"at":"{records.stamp(time.time_ns() if at is None else round(at * 1e6) * 1000)}",{verdict},'
                 f'"sender":{name(envelope.sender)},"recipient":{name(envelope.recipient)}'
             )
             if envelope.client_address:
@@ -151,20 +152,27 @@ class Journal:
 
     def _words(self) -> Fields:
         if self._fields is None:
-            # Without the key of pseudonyms records are lost; a full disk is not asked at each of them.
-            if time.monotonic() < self._words_at:
-                raise OSError(errno.EAGAIN, "no key of pseudonyms")
-            self._words_at = time.monotonic() + PAUSE_SECONDS
-            self._fields = _fields(self._settings)
+            with self._guard:
+                if self._fields is None:
+                    self._fields = self._made()
         return self._fields
 
-    def _verdict(self, key: tuple[object, ...]) -> str:
+    def _made(self) -> Fields:
+        # Without the key of pseudonyms records are lost; a full disk is not asked at each of them.
+        if time.monotonic() < self._words_at:
+            raise OSError(errno.EAGAIN, "no key of pseudonyms")
+        try:
+            return _fields(self._settings)
+        except BaseException:
+            self._words_at = time.monotonic() + PAUSE_SECONDS
+            raise
+
+    def _verdict(self, key: tuple[str | None, ...]) -> str:
         """The members that are the same in thousands of decisions."""
-        refused, *values = key
-        kind = trace.REFUSAL if refused else trace.DECISION
-        named = zip(("verdict", "reason", "status", "encoding"), values, strict=True)
+        kind = trace.REFUSAL if key[0] == reasons.REFUSE else trace.DECISION
+        named = zip(("verdict", "reason", "status", "route", "encoding"), key, strict=True)
         text = ",".join(
-            [f'"kind":"{kind}"', *(f'"{name}":{quoted(str(value))}' for name, value in named if value)]
+            [f'"kind":"{kind}"', *(f'"{name}":{quoted(value)}' for name, value in named if value)]
         )
         if len(self._verdicts) < VERDICTS_MAX:
             self._verdicts[key] = text
@@ -331,7 +339,7 @@ def open(  # noqa: A001 read as journal.open
     told: Settings, report: Report | None = None
 ) -> Journal:
     """A journal that is ready to take records. report: told in a sentence of trouble and of its end."""
-    return Journal(told, report or log.warning)
+    return Journal(told, log.warning if report is None else report)
 
 
 @contextlib.contextmanager

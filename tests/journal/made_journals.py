@@ -6,9 +6,9 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 from annuaire import journal
+from annuaire.domain.routing import Envelope
 from annuaire.journal import keys, layout, records, recovering, verify
 
 CLEAR = ("medical*.apicrypt.org", "mssante.apicrypt.org", "*.mssante.fr")
@@ -102,20 +102,19 @@ def all_records(state: Path) -> list[dict]:
 
 
 def of_kind(state: Path, *kinds: str) -> list[dict]:
-    return [record for record in all_records(state) if record["kind"] in kinds]
+    return [record for record in all_records(state) if record and record["kind"] in kinds]
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != layout.LOCK}
 
 
-def envelope(**changes: object) -> SimpleNamespace:
+def envelope(**changes: str) -> Envelope:
     """What a mail server asks about."""
-    fields = {
-        "sender": "jean.dupont@medical59.apicrypt.org",
-        "recipient": "marie.martin@chu.mssante.fr",
-        "authenticated_user": "jean.dupont@medical59.apicrypt.org",
-        "client_address": "192.0.2.1",
-        "certificate": "",
-    }
-    return SimpleNamespace(**{**fields, **changes})
+    asked = Envelope(
+        "jean.dupont@medical59.apicrypt.org",
+        "marie.martin@chu.mssante.fr",
+        "jean.dupont@medical59.apicrypt.org",
+        "192.0.2.1",
+    )
+    return asked._replace(**changes)
