@@ -109,12 +109,12 @@ def test_strangers_are_answered_the_same_with_and_without_the_hidden(pair: Pair,
     # They were answered about people, in every manner; agreement about nothing would prove nothing.
     assert met.entries > OPERATIONS
     assert {0, 4, 5, 32, 49, 50} <= met.codes
-    assert met.pages > 10
+    assert met.pages > 3
 
 
 # The DGS sees those on liste rouge alone, the sphere everybody who is active.
 @pytest.mark.parametrize(("audience", "least"), [(Audience.DGS, 5), (Audience.APICRYPT, 20)])
-@pytest.mark.parametrize("way", ["in the base", "hidden by a change", "in the recent part"])
+@pytest.mark.parametrize("way", ["in the base", "hidden by a change"])
 def test_whoever_sees_some_of_them_is_answered_otherwise(
     tmp_path: Path, people: People, audience: Audience, least: int, way: str
 ) -> None:
