@@ -125,7 +125,8 @@ class Log:
         cosigner: SigningKey | None = None,
     ) -> bool:
         now = records.stamp(time.time_ns())
-        number = tail.entry.number if tail.entry else self._seen
+        # Of entries that this process saw and that are gone the numbers stay missing, for whoever verifies.
+        number = max(tail.entry.number if tail.entry else 0, self._seen)
         previous = tail.hash
         begins = tail.size == 0 or self._is_full(tail, now) or self._is_foreign(tail, cosigner or key)
         file = tail.number + 1 if begins and tail.size else tail.number
@@ -193,13 +194,13 @@ class Log:
 
     def _tail(self) -> Tail:
         numbers = layout.checkpoint_numbers(self._folder)
-        for number in reversed(numbers):
-            found = self._tail_of(number)
-            if found is not None:
-                if found.entry is not None and found.entry.number < self._seen:
-                    self._warn("the log of checkpoints is shorter than it was")
-                return found
-        return Tail(numbers[-1] if numbers else 1, 0, None, "")
+        ends = (self._tail_of(number) for number in reversed(numbers))
+        found = next((tail for tail in ends if tail is not None), None)
+        if found is None:
+            found = Tail(numbers[-1] if numbers else 1, 0, None, "")
+        if (found.entry.number if found.entry else 0) < self._seen:
+            self._warn("the log of checkpoints is shorter than it was")
+        return found
 
     def _tail_of(self, number: int) -> Tail | None:
         """The end of one file; None when it has no whole line."""
