@@ -19,6 +19,8 @@ from annuaire.journal.pseudonyms import MARK
 
 # Records are made in threads and numbered in another: their moments are in order but for this.
 SLACK_SECONDS = 60
+# A chain is named by when it could be written: its first records may have waited for a disk that was full.
+WAITED_SECONDS = 3600
 Record = dict[str, Any]
 
 
@@ -54,7 +56,7 @@ def read(folder: Path, wanted: Wanted) -> Iterator[Record]:
     # A chain waits under the moment at which it began; opened, under that of its next record.
     waiting: list[tuple[str, int, Record | None, Iterator[Record]]] = [
         (
-            _shifted(layout.begun(chain), -SLACK_SECONDS),
+            _shifted(layout.begun(chain), -WAITED_SECONDS),
             next(serial),
             None,
             _chain(folder, chain, numbers, since),
@@ -66,12 +68,14 @@ def read(folder: Path, wanted: Wanted) -> Iterator[Record]:
     while waiting:
         at, _, record, rest = heapq.heappop(waiting)
         if stop and at > stop:
-            return
+            continue
         if record is not None and wanted(record):
             yield record
         following = next(rest, None)
         if following is not None:
-            heapq.heappush(waiting, (str(following.get("at", "")), next(serial), following, rest))
+            # A file is younger than the records that waited for it.
+            moment = at if following["kind"] == records.FILE else str(following.get("at", ""))
+            heapq.heappush(waiting, (moment, next(serial), following, rest))
 
 
 def _chain(folder: Path, chain: str, numbers: list[int], since: str) -> Iterator[Record]:
