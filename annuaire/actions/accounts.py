@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from annuaire.actions import rules
 from annuaire.actions.account_memory import NOTHING, Addresses, Memory, Notes, holders
+from annuaire.actions.views import ViewSettings
 from annuaire.domain import account as accounts
 from annuaire.domain import activation, choices, interop, moment, visibility
 from annuaire.domain.account import Account
@@ -60,6 +62,12 @@ class Order(NamedTuple):
     touched: frozenset[str] | None = None
 
 
+def order_of(settings: ViewSettings, now: datetime, **more: Any) -> Order:
+    """The rules that a configuration asks for."""
+    domains = Domains(settings.native, settings.interop, settings.dgs)
+    return Order(rules.shipped(settings.profile), domains, now, **more)
+
+
 class Settled(NamedTuple):
     """The entry as it will be kept."""
 
@@ -84,6 +92,18 @@ def native(attributes: Mapping[str, Sequence[bytes]]) -> str | None:
     """The key under which an account is remembered; None for an entry that is no account."""
     found = accounts.of(attributes)
     return None if found is None else found.native.lower()
+
+
+def address_of(attributes: Mapping[str, Sequence[bytes]]) -> str:
+    """The interop address of an entry, "" for none."""
+    return _text(attributes, ADDRESS).lower()
+
+
+def asks(attributes: Mapping[str, Sequence[bytes]]) -> int:
+    """What a new account wants of the rules: 1 the interop address that it says, 2 a choice, 0 nothing."""
+    if attributes.get(ADDRESS):
+        return 1
+    return 2 if _is_true(attributes, INTEROP) or _is_true(attributes, LISTE_ROUGE) else 0
 
 
 def settle(
@@ -116,10 +136,10 @@ def forsaken(old: Attributes, memory: Memory, order: Order, created_at: str) -> 
         if choice not in memory.choices and old.get(choice):
             since = _text(old, SINCE[choice]) or created_at
             kept.append((key, choice, ChoiceRow(key, choice, _is_true(old, choice), since, choices.IMPORT)))
-    versions = [] if memory.versions else [(key, *one) for one in history(old, (), created_at)]
+    versions = {} if memory.versions else dict(history(old, (), created_at))
     if _status(account) != CLOSED:
-        versions.append((key, moment.format(order.now), CLOSED))
-    return Notes(choices=tuple(kept), versions=tuple(versions))
+        versions[moment.format(order.now)] = CLOSED
+    return Notes(choices=tuple(kept), versions=tuple((key, *one) for one in versions.items()))
 
 
 def hides(old: Attributes | None, new: Attributes | None, order: Order) -> bool:

@@ -1,12 +1,14 @@
-"""What must hold when an entry changes from one state to another, beyond the schema: the rules of accounts.
+"""What must hold of an entry by itself, beyond what a syntax can say: every writer asks, without looking at the store.
 
-The one place that every writer asks: imports for each new and each changed entry, other actions too.
+What accounts obey beyond this, and what the store remembers of them, is in accounts.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from annuaire.domain import account, audience
 
 Attributes = Mapping[str, Sequence[bytes]]
 
@@ -28,8 +30,20 @@ _IN_CLEAR = Verdict(
 )
 
 
+# What attributes may hold when they are there.
+_WORDS = {
+    "apicryptVersion": ("1", "2"),
+    "apicryptEtat": account.STATES,
+    "annuaireAudience": tuple(audience.NAMES),
+}
+
+
 def judge(old: Attributes | None, new: Attributes) -> Verdict:
-    """Judge a new entry (old is None) or a changed one. The rules of apicryptUtilisateur belong here."""
+    """Judge a new entry (old is None) or a changed one."""
     if any(not value.startswith(b"{") for value in new.get("userPassword", ())):
         return _IN_CLEAR
+    for name, words in _WORDS.items():
+        for value in new.get(name, ()):
+            if value.decode("utf-8", "replace").strip().lower() not in words:
+                return Verdict((19, f"{name}: one of {', '.join(words)}"))
     return FINE

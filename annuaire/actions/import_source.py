@@ -9,26 +9,32 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from annuaire.actions import entry_rules, import_report, preparing, rebasing, workers
+from annuaire.actions import accounts, entry_rules, import_report, preparing, rebasing, recording, workers
+from annuaire.actions.accounts import Attributes, RuleError
+from annuaire.actions.import_accounts import ImportAccounts, Item
 from annuaire.actions.import_report import Hashed, Progress, Report, seekable, size_of
 from annuaire.actions.preparing import Order, Preparation
 from annuaire.actions.replaying import Replay
+from annuaire.actions.views import ViewSettings
 from annuaire.domain import account
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.importing import ldif
+from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn, modification
 from annuaire.ldap.tree import Place
 from annuaire.publishing import ldif as writing
 from annuaire.store import applying, engine, staging
 from annuaire.store.applying import Totals
 from annuaire.store.engine import Reader, Store, Writer
+from annuaire.store.entries import EntryRow
 from annuaire.store.imports import RefusalRow
 from annuaire.store.staging import Staging
-from annuaire.store.staging_tables import ADD, State
+from annuaire.store.staging_tables import ADD, StagedRow, State
 from annuaire.store.staging_tables import Refused as RefusedRow
 
 # Changes made by others while a file was compared: more are compared again without the lock.
@@ -38,6 +44,9 @@ TRIES = 3
 
 # Staged records below which comparing all again under the lock takes no time worth avoiding.
 FEW = 2000
+
+
+Pair = tuple[StagedRow, EntryRow]
 
 
 class Scope(NamedTuple):
@@ -61,14 +70,24 @@ def import_ldif(
     progress: Callable[[Progress], None] | None = None,
     actor: str = "",
     processes: int | None = None,
+    settings: ViewSettings | None = None,
+    reset_choices: bool = False,
+    folder: IndexFolder | None = None,
+    now: datetime | None = None,
 ) -> Report:
-    """Import one file: everything or nothing, or with `continue_` everything that is not refused."""
+    """Import one file: everything or nothing, or with `continue_` everything that is not refused.
+
+    settings, now: what the rules of accounts depend on. reset_choices: the file may overrule what people chose.
+    folder: the index to be told before strangers lose sight of somebody.
+    """
+    rules = accounts.order_of(settings or ViewSettings(), now or datetime.now(UTC), reset=reset_choices)
     with seekable(stream, store.state, needed=under is not None) as source:
         order = _order(store, scope, source, under)
         with staging.staging(store) as staged:
-            work = _Import(staged, order, progress or (lambda _: None))
+            work = _Import(staged, order, progress or (lambda _: None), ImportAccounts(staged, rules))
             work.read(source, processes)
-            report = work.finish(name, actor, dry_run, continue_)
+            with recording.hiding(store, folder) as announce:
+                report = work.finish(name, actor, dry_run, continue_, announce)
             if rejects is not None:
                 _write_rejects(staged, rejects)
             return report
@@ -77,10 +96,17 @@ def import_ldif(
 class _Import:
     """One import on its way."""
 
-    def __init__(self, staged: Staging, order: Order, progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        staged: Staging,
+        order: Order,
+        progress: Callable[[Progress], None],
+        asking: ImportAccounts,
+    ) -> None:
         self.staged = staged
         self.order = order
         self.preparation = Preparation(order)
+        self.accounts = asking
         self.progress = progress
         self.records = 0
         self.refused_reading = 0
@@ -107,10 +133,18 @@ class _Import:
             self.progress(Progress("read", done, total, self.records))
         self.sha256 = hashed.digest()
         self.staged.index()
+        self.accounts.kept.index()
 
     # --- Comparing and applying ---
 
-    def finish(self, name: str, actor: str, dry_run: bool, continue_: bool) -> Report:
+    def finish(
+        self,
+        name: str,
+        actor: str,
+        dry_run: bool,
+        continue_: bool,
+        announce: recording.Announce,
+    ) -> Report:
         for attempt in range(TRIES):
             self.progress(Progress("compare", 0, 0, self.records))
             with self.staged.comparing() as reader:
@@ -127,6 +161,9 @@ class _Import:
                 import_id = writer.next_import()
                 if applied:
                     applying.apply(self.staged, writer, import_id, self.has_steps)
+                    self.accounts.apply(writer)
+                    if self.accounts.hides:
+                        announce(writer.head())
                 applying.record(self.staged, writer, import_id, name, self.sha256, applied, totals)
                 return self.report(totals, writer.head(), applied)
         raise AssertionError("the last attempt always ends")
@@ -136,64 +173,82 @@ class _Import:
         self.head = reader.head()
         self.warnings = 0
         self.staged.forget_comparison()
+        self.accounts.begin()
         self.has_steps = self.staged.steps() > 0
         if self.has_steps:
-            self.replay = Replay(self.staged, reader, self.preparation)
+            self.replay = Replay(self.staged, reader, self.preparation, self.accounts)
             self.replay.run()
             applying.plan(self.staged, steps=True)
             return
         self.staged.match()
         self.staged.refuse_duplicates()
         self.staged.refuse_existing_adds()
-        self.merge()
+        self.judge(reader)
         self.staged.refuse_orphans()
         applying.plan(self.staged, steps=False)
+        self.accounts.finish_comparison()
+
+    def judge(self, reader: Reader) -> None:
+        """Ask the rules about what is new, and about what differs from its entry; the latter becomes a change.
+
+        First of those that say their interop address, so that it is given to nobody else.
+        """
+        self.accounts.kept.refuse_doubles()
+        self.accounts.kept.find_concerned()
+        for ahead in (True, False):
+            self.accounts.new(reader, ahead)
+            self.merge(reader, ahead)
 
     def catch_up(self, writer: Writer, patient: bool) -> bool:
         """Under the lock: take in what others committed since. False: so much that it is done without it."""
         moved = writer.changes_since(self.head, MOVED_MAX + 1)
-        if not moved:
+        overtaken = self.accounts.kept.overtaken()
+        if not moved and not overtaken:
             return True
         if self.records <= FEW or (len(moved) > MOVED_MAX and not patient):
             self.compare(writer)
             return True
         if len(moved) > MOVED_MAX:
             return False
-        keys = {change.key for change in moved}
-        for change in moved:
-            if change.kind == "rename" and (entry := writer.entry_by_id(change.entry)) is not None:
-                keys.add(entry.key)
         if self.has_steps:
             # A step may have failed for want of an entry that is there now: only all together is right.
             if patient:
                 return False
             self.compare(writer)
             return True
-        concerned = [key for key in sorted(keys) if self.staged.describes(key)]
-        # Something may lie above what has gone.
+        keys = {change.key for change in moved}
+        named = set()
+        for change in moved:
+            entry = writer.entry_by_id(change.entry) if change.entry else None
+            if entry is not None:
+                keys.add(entry.key)
+                named.add(entry.account)
+        concerned = {key for key in keys if self.staged.describes(key)}
+        concerned.update(self.accounts.kept.keys_of(overtaken))
+        # Something may lie above what has gone, or have the native address of what has come.
         uprooted = any(change.kind in ("delete", "rename") for change in moved)
-        if concerned:
-            self.staged.match(concerned)
+        if concerned or self.accounts.kept.is_named(one for one in named if one):
+            self.accounts.kept.forget(self.accounts.kept.lines_of(sorted(concerned)))
+            self.staged.match(sorted(concerned))
             self.staged.refuse_existing_adds()
-            self.merge()
-        if concerned or uprooted:
+            self.judge(writer)
+            uprooted = True
+        if uprooted:
             self.staged.refuse_orphans()
             applying.plan(self.staged, steps=False)
         return True
 
-    def merge(self) -> None:
+    def merge(self, reader: Reader, ahead: bool) -> None:
         """Turn each content record that differs from its entry into the fewest changes of it."""
         after = 0
-        while pairs := self.staged.differing(after):
+        while pairs := self.staged.differing(ahead, after):
             states = []
             refused = []
-            for row, entry in pairs:
-                old = preparing.decode(entry.attributes, entry.passwords)
-                new = preparing.decode(row.attributes, row.passwords)
-                # An export without passwords must not take them away when it comes back.
-                if preparing.PASSWORD in old:
-                    new.setdefault(preparing.PASSWORD, old[preparing.PASSWORD])
-                merged = modification.difference(old, new, self.preparation.schema)
+            for (row, entry), old, wanted in self.wanted(reader, pairs):
+                if isinstance(wanted, RuleError):
+                    refused.append(RefusedRow(row.line, row.dn, wanted.code, wanted.text, None))
+                    continue
+                merged = self.fewest(old, wanted, row.account)
                 if merged is None:
                     continue
                 verdict = entry_rules.judge(old, merged)
@@ -214,9 +269,36 @@ class _Import:
             self.staged.refuse(refused)
             after = pairs[-1][0].line
 
+    def wanted(
+        self, reader: Reader, pairs: Sequence[Pair]
+    ) -> Iterator[tuple[Pair, Attributes, Attributes | RuleError]]:
+        """Each pair, with the attributes as they are and as they are to be; the rules of accounts have their say."""
+        found: list[tuple[Pair, Attributes, Attributes]] = []
+        items = []
+        for row, entry in pairs:
+            old = preparing.decode(entry.attributes, entry.passwords)
+            new = preparing.decode(row.attributes, row.passwords)
+            if row.account is None and entry.account is None:
+                # An export without passwords must not take them away when it comes back.
+                if preparing.PASSWORD in old:
+                    new.setdefault(preparing.PASSWORD, old[preparing.PASSWORD])
+            else:
+                items.append(Item(row.line, entry, entry.uuid, old, new))
+            found.append(((row, entry), old, new))
+        settled = dict(zip([item.line for item in items], self.accounts.settle(reader, items), strict=True))
+        for pair, old, new in found:
+            yield pair, old, settled.get(pair[0].line, new)
+
+    def fewest(self, old: Attributes, wanted: Attributes, native: str | None) -> Attributes | None:
+        """The entry after the fewest changes; of an account the native address stays the first of its addresses."""
+        merged = modification.difference(old, wanted, self.preparation.schema)
+        if native is not None and accounts.native(old if merged is None else merged) != native:
+            merged = {**(merged or old), "mail": wanted["mail"]}
+        return merged
+
     def totals(self) -> Totals:
         refused = self.staged.count_refused()
-        warnings = self.warnings_reading + self.warnings
+        warnings = self.warnings_reading + self.warnings + self.accounts.warnings.total()
         if self.has_steps and self.replay is not None:
             counts = self.replay.counts
             return Totals(

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from annuaire.actions import entry_rules
+from annuaire.actions import accounts, entry_rules
 from annuaire.actions.rebasing import Rebase
 from annuaire.domain import account
 from annuaire.errors import Malformed
@@ -81,8 +81,8 @@ class Order(NamedTuple):
     under: Dn | None = None
 
 
-# line, kind, dn, key, parent, uuid, attributes, passwords, structural class, person, account
-Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str, str | None, str | None]
+# line, kind, dn, key, parent, uuid, attributes, passwords, structural class, person, account, what it asks of the rules
+Row = tuple[int, int, str, bytes, bytes, bytes, bytes, bytes | None, str, str | None, str | None, int]
 # line, dn, code, reason, the record's text
 Refusal = tuple[int, str, int, str, bytes]
 
@@ -161,10 +161,18 @@ class Preparation:
             kind = ADD
         name, key = self.name(record.dn)
         if self.rebase is not None and name == self.rebase.under:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None), set(), 0
+            return (
+                (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None, 0),
+                set(),
+                0,
+            )
         place = self.place(key)
         if place is Place.FIXED:
-            return (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None), set(), 0
+            return (
+                (record.line, FIXED, dn.format(name), key, b"", b"", b"", None, "", None, None, 0),
+                set(),
+                0,
+            )
         attributes, passed_over = self.attributes(record.attributes)
         self.agree(name, attributes)
         verdict = entry_rules.judge(None, attributes)
@@ -177,6 +185,7 @@ class Preparation:
         described = account.described(attributes, uuid)
         row = (
             record.line, kind, dn.format(name), key, parent, uuid, encoded, passwords, structural, *described,
+            0 if described.account is None else accounts.asks(attributes),
         )  # fmt: skip
         return row, passed_over, len(verdict.warnings)
 

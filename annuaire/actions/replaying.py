@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from heapq import merge
 
-from annuaire.actions import entry_rules, preparing
+from annuaire.actions import accounts, entry_rules, preparing
+from annuaire.actions.accounts import RuleError
+from annuaire.actions.import_accounts import ImportAccounts, Item
 from annuaire.actions.preparing import Preparation, RefusedError
 from annuaire.domain import account
 from annuaire.errors import Malformed
@@ -19,7 +21,9 @@ from annuaire.ldap.dn import Dn, Rdn
 from annuaire.ldap.modification import ModificationError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.tree import Place
+from annuaire.store.account_staging import NAMED_TWICE
 from annuaire.store.engine import Reader
+from annuaire.store.entries import EntryRow
 from annuaire.store.staging import Staging
 from annuaire.store.staging_tables import FIXED, Refused, StagedRow, State
 
@@ -30,10 +34,14 @@ Step = tuple[int, StagedRow | None, bytes]
 class Replay:
     """One pass over the records; the counts are of records, by what they did."""
 
-    def __init__(self, staged: Staging, reader: Reader, preparation: Preparation) -> None:
+    def __init__(
+        self, staged: Staging, reader: Reader, preparation: Preparation, accounts: ImportAccounts
+    ) -> None:
         self._staged = staged
         self._reader = reader
         self._preparation = preparation
+        self._accounts = accounts
+        self._line = 0
         self._schema = preparation.schema
         self.counts: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
@@ -44,6 +52,7 @@ class Replay:
         steps: Iterator[Step] = ((line, None, text) for line, text in _steps(self._staged))
         for line, row, text in merge(adds, steps, key=lambda one: one[0]):
             name = ""
+            self._line = line
             try:
                 if row is not None:
                     name = row.dn
@@ -72,10 +81,15 @@ class Replay:
             return
         if self._find(row.key) is not None:
             raise RefusedError(ResultCode.entryAlreadyExists, "the entry exists already")
+        attributes = row.attributes
+        if row.account is not None:
+            wanted = preparing.decode(row.attributes, row.passwords)
+            settled = self._settled(None, row.uuid, None, wanted, None)
+            attributes, _ = preparing.encode(settled)
         self._staged.change(
             State(
                 0, None, row.line, 0, 0, 0, row.dn, row.key, row.parent, None,
-                row.uuid, row.attributes, row.passwords, row.structural, row.person,
+                row.uuid, attributes, row.passwords, row.structural, row.person,
                 row.account,
             )
         )  # fmt: skip
@@ -85,6 +99,9 @@ class Replay:
         state = self._existing(change.dn)
         if self._staged.has_children(state.key):
             raise RefusedError(ResultCode.notAllowedOnNonLeaf, "entries lie below it: delete them first")
+        if state.account is not None:
+            old = preparing.decode(state.attributes, state.passwords)
+            self._accounts.gone(self._reader, Item(self._line, self._entry(state), state.uuid, old, {}))
         self._staged.change(state._replace(gone=1))
         self.counts["removed"] += 1
 
@@ -113,7 +130,8 @@ class Replay:
             raise RefusedError(
                 ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it (changetype: modrdn)"
             )
-        self._keep(state, name, old, new)
+        touched = frozenset([self._preparation.canonical(one[1]) for one in changes])
+        self._keep(state, name, old, new, touched)
         self.counts["changed"] += 1
 
     def _rename(self, change: ModifyDn) -> None:
@@ -132,7 +150,8 @@ class Replay:
         new = self._renamed_values(old, name.rdn, new_name.rdn, change.delete_old_rdn)
         below = self._below(state.key)
         moved = state._replace(dn=dn.format(new_name), key=new_key, parent=new_parent, moved=1)
-        self._keep(moved, new_name, old, new)
+        named = (*name.rdn.pairs, *new_name.rdn.pairs)
+        self._keep(moved, new_name, old, new, frozenset([self._schema.canonical(one[0]) for one in named]))
         for child in below:
             own = dn.parse(child.dn).rdns[: -len(name.rdns)]
             child_name = Dn((*own, *new_name.rdns))
@@ -174,9 +193,18 @@ class Replay:
                 new[description] = [*new.get(description, []), text.encode()]
         return {description: values for description, values in new.items() if values}
 
-    def _keep(self, state: State, name: Dn, old: dict[str, list[bytes]], new: dict[str, list[bytes]]) -> None:
+    def _keep(
+        self,
+        state: State,
+        name: Dn,
+        old: dict[str, list[bytes]],
+        new: dict[str, list[bytes]],
+        touched: frozenset[str],
+    ) -> None:
         """Check the entry as it will be, and keep it so."""
         self._preparation.agree(name, new)
+        if state.account is not None or accounts.native(new) is not None:
+            new = self._settled(self._entry(state), state.uuid, old, new, touched)
         verdict = entry_rules.judge(old, new)
         if verdict.refusal:
             raise RefusedError(*verdict.refusal)
@@ -193,6 +221,34 @@ class Replay:
                 **described._asdict(),
             )
         )
+
+    def _settled(
+        self,
+        entry: EntryRow | None,
+        uuid: bytes,
+        old: dict[str, list[bytes]] | None,
+        new: dict[str, list[bytes]],
+        touched: frozenset[str] | None,
+    ) -> dict[str, list[bytes]]:
+        """An account as the rules let it be kept."""
+        native = accounts.native(new)
+        if native is not None and self._is_anothers(native, uuid):
+            raise RefusedError(ResultCode.constraintViolation, NAMED_TWICE)
+        try:
+            return self._accounts.step(self._reader, Item(self._line, entry, uuid, old, new), touched)
+        except RuleError as error:
+            raise RefusedError(error.code, error.text) from None
+
+    def _is_anothers(self, native: str, uuid: bytes) -> bool:
+        """Whether another account has this native address after the steps so far."""
+        state = self._staged.state_named(native)
+        if state is not None:
+            return state.uuid != uuid
+        found = self._reader.entries_of_account(native)
+        return any(row.uuid != uuid and not self._staged.is_touched(row.id) for row in found)
+
+    def _entry(self, state: State) -> EntryRow | None:
+        return None if state.entry is None else self._reader.entry_by_id(state.entry)
 
     def _holds(self, attributes: dict[str, list[bytes]], pair: tuple[str, str]) -> bool:
         description = self._schema.canonical(pair[0])

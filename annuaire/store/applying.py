@@ -8,7 +8,7 @@ are given only there.
 # ruff: noqa: S608
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import NamedTuple
 
 from annuaire.store.engine import Writer
@@ -28,9 +28,17 @@ class Totals(NamedTuple):
     warnings: int
 
 
-# Where the rows of new entries are, and which column of theirs `fresh` names.
-_CONTENTS = ("staged", "line")
-_STEPS = ("states", "slot")
+# Where the rows of new entries are, which column of theirs `fresh` names, and what their attributes are.
+_CONTENTS = (
+    "staged",
+    "line",
+    "coalesce((SELECT g.attributes FROM {t}given g WHERE g.line = s.line), s.attributes)",
+)
+_STEPS = ("states", "slot", "s.attributes")
+
+
+# The indexes of entries that new ones, in the order of their keys, come to in another order.
+_UNORDERED = ("entries_uuid", "entries_person", "entries_account")
 
 
 def plan(staging: Staging, steps: bool) -> None:
@@ -133,21 +141,22 @@ def _update(staging: Staging, columns: str, which: str, **values: object) -> Non
     )
 
 
-def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: str) -> None:
+def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: str, attributes: str) -> None:
     count = count_new(staging)
     if not count:
         return
     last = writer.last_entry
-    # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
-    staging.execute(
-        f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
-        " s.attributes, s.passwords, s.structural, s.person, s.account, :at, :actor, :at, :actor, :change + f.rank"
-        f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
-        entry=last,
-        change=writer.head(),
-        at=writer.at,
-        actor=writer.actor,
-    )
+    with staging.filling("entries", _UNORDERED) if count > last else nullcontext():
+        # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
+        staging.execute(
+            f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
+            f" {attributes}, s.passwords, s.structural, s.person, s.account, :at, :actor, :at, :actor, :change + f.rank"
+            f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
+            entry=last,
+            change=writer.head(),
+            at=writer.at,
+            actor=writer.actor,
+        )
     staging.execute(
         'INSERT INTO changes (number, at, kind, entry, uuid, key, "import")'
         " SELECT change, created_at, 'add', id, uuid, key, :import_id FROM entries WHERE id > :entry ORDER BY id",

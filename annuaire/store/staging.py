@@ -80,14 +80,20 @@ class Staging(WorkingTables):
             " JOIN {t}staged s ON s.key = d.key WHERE s.line > d.first"
         )
 
-    def differing(self, after: int, limit: int = ROWS_AT_ONCE) -> list[tuple[StagedRow, EntryRow]]:
-        """Content records that say otherwise than their entries, with the entries."""
+    def differing(
+        self, ahead: bool, after: int, limit: int = ROWS_AT_ONCE
+    ) -> list[tuple[StagedRow, EntryRow]]:
+        """Content records that say otherwise than their entries, with the entries.
+
+        Ahead, those of accounts that say their interop address; else all the others.
+        """
         staged = ", ".join(f"s.{column}" for column in StagedRow._fields)
         entry = ", ".join(f"e.{column}" for column in EntryRow._fields)
         width = len(StagedRow._fields)
         rows = self.execute(
             f"SELECT {staged}, {entry} FROM {{t}}matched m CROSS JOIN {{t}}staged s CROSS JOIN entries e"
             " WHERE s.line = m.line AND e.id = m.entry AND m.same = 0 AND s.kind = 0 AND m.line > :after"
+            f" AND s.asks {'=' if ahead else '<>'} 1"
             " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = m.line)"
             " AND NOT EXISTS (SELECT 1 FROM {t}states t WHERE t.line = m.line) ORDER BY m.line LIMIT :limit",
             after=after,
@@ -137,7 +143,7 @@ class Staging(WorkingTables):
 
     def forget_comparison(self) -> None:
         """Back to what reading alone has found."""
-        for table in ("matched", "states", "fresh", "doing"):
+        for table in ("matched", "states", "given", "fresh", "doing"):
             self.execute("DELETE FROM {t}" + table)
         self.execute("DELETE FROM {t}refused WHERE late = 1")
 
@@ -166,6 +172,18 @@ class Staging(WorkingTables):
         row = self.execute(
             f"SELECT {STATE} FROM {{t}}states WHERE key = :key AND gone = 0",
             key=key,
+        ).first()
+        return None if row is None else State._make(row)
+
+    def state_of(self, entry: int) -> State | None:
+        """What becomes of an entry, if the import has touched it."""
+        row = self.execute(f"SELECT {STATE} FROM {{t}}states WHERE entry = :entry", entry=entry).first()
+        return None if row is None else State._make(row)
+
+    def state_named(self, account: str) -> State | None:
+        """The account that will have this native address, if the import has touched it."""
+        row = self.execute(
+            f"SELECT {STATE} FROM {{t}}states WHERE account = :account AND gone = 0", account=account
         ).first()
         return None if row is None else State._make(row)
 

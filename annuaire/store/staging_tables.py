@@ -22,7 +22,9 @@ TABLES = (
     (
         "CREATE {temporary} TABLE {s}staged (line {number} PRIMARY KEY, kind INTEGER NOT NULL, dn TEXT NOT NULL,"
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, uuid {bytes} NOT NULL, attributes {bytes} NOT NULL,"
-        " passwords {bytes}, structural TEXT NOT NULL, person TEXT, account {text})"
+        " passwords {bytes}, structural TEXT NOT NULL, person TEXT, account {text},"
+        # Of an account: 1 when it says its interop address, 2 when it makes a choice, 0 for every other.
+        " asks INTEGER NOT NULL)"
     ),
     # One record that changes an entry, as its text.
     "CREATE {temporary} TABLE {s}steps (line {number} PRIMARY KEY, record {bytes} NOT NULL)",
@@ -40,6 +42,8 @@ TABLES = (
         " key {bytes} NOT NULL, parent {bytes} NOT NULL, old_key {bytes}, uuid {bytes} NOT NULL,"
         " attributes {bytes} NOT NULL, passwords {bytes}, structural TEXT NOT NULL, person TEXT, account {text})"
     ),
+    # New entries that are kept otherwise than the file has them: the rules of accounts gave or took something.
+    "CREATE {temporary} TABLE {s}given (line {number} PRIMARY KEY, attributes {bytes} NOT NULL)",
     # Names that entries of the file lie below and that nobody has.
     "CREATE {temporary} TABLE {s}missing (parent {bytes} PRIMARY KEY)",
     # The staged rows that become new entries, in the order of their keys: parents before children.
@@ -55,7 +59,7 @@ INDEXES = (
     "CREATE INDEX {s}states_parent ON states (parent)",
     "CREATE INDEX {s}states_entry ON states (entry)",
 )
-STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person, account"
+STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person, account, asks"
 STATE = (
     "slot, entry, line, gone, moved, changed, dn, key, parent, old_key, uuid, attributes, passwords, structural,"
     " person, account"
@@ -74,6 +78,7 @@ class StagedRow(NamedTuple):
     structural: str
     person: str | None
     account: str | None
+    asks: int
 
 
 class State(NamedTuple):
@@ -116,6 +121,7 @@ def words(embedded: bool) -> dict[str, str]:
             "serial": "INTEGER",
             "bytes": "BLOB",
             "text": "TEXT",
+            "position": "instr",
             "empty": "x''",
         }
     return {
@@ -127,5 +133,6 @@ def words(embedded: bool) -> dict[str, str]:
         "bytes": "BYTEA",
         # As tables.Ordered: PostgreSQL compares no two texts of different orders.
         "text": 'TEXT COLLATE "C"',
+        "position": "strpos",
         "empty": "''::bytea",
     }

@@ -47,7 +47,7 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
     monkeypatch.setattr(staging.Staging, "execute", explained)
     with staging.staging(store) as staged:
         staged.stage(
-            [(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person", None, None)]
+            [(1, 0, "cn=n,o=x", b"o=x\x00cn=n", b"o=x", os.urandom(16), b"b", None, "person", None, None, 0)]
         )
         staged.index()
         with staged.comparing() as reader:
