@@ -25,6 +25,9 @@ DEPTH_MAX = 3
 RECORD_MAX = 16 * 1024
 NULL_SENDER = "<>"
 
+# Addresses that are kept at hand: the same few thousand write to each other all day.
+_NAMES_KEPT = 20_000
+
 _REFUSED = re.compile(r"passw|secret|subject|body|mot_de_passe", re.IGNORECASE)
 _LAST_WORD = re.compile(r"""[^\s<>"',;:()\[\]=]+\Z""")
 _RESERVED = frozenset({"n", "at", "kind", "hash"})
@@ -35,6 +38,7 @@ class Fields:
 
     def __init__(self, pseudonyms: Pseudonyms | None) -> None:
         self._pseudonyms = pseudonyms
+        self.name = lru_cache(_NAMES_KEPT)(self._name)
 
     def text(self, kind: str, fields: Mapping[str, object], at: int) -> bytes:
         """The members of a record between its number and its hash. at: nanoseconds since 1970."""
@@ -49,7 +53,7 @@ class Fields:
             text = f'{parts[0]},"cut":{len(text)}'
         return text.encode("ascii")
 
-    def name(self, address: str) -> str:
+    def _name(self, address: str) -> str:
         """An address, ready to stand in a record; the null sender is not empty, it is `<>`."""
         if not address or address == NULL_SENDER:
             return f'"{NULL_SENDER}"'

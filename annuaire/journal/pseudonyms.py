@@ -38,16 +38,14 @@ class Pseudonyms:
         self._key = key
         self._clear = tuple(pattern.lower() for pattern in clear)
         self.of = lru_cache(_KEPT)(self._of)
+        self._domain = lru_cache(_KEPT)(self._shown)
 
     def _of(self, name: str) -> str:
         """The pseudonym of an address or of whatever else names a person."""
-        hashed = self.token(name)
-        _, at, domain = canonical(name).rpartition("@")
-        if not at:
-            return hashed
-        if not any(fnmatchcase(domain, pattern) for pattern in self._clear):
-            domain = MARK + self._hash(b"domain", domain, _DOMAIN_HEX)
-        return f"{hashed}@{domain}"
+        plain = canonical(name)
+        hashed = MARK + self._hash(b"name", plain, _HEX)
+        _, at, domain = plain.rpartition("@")
+        return f"{hashed}@{self._domain(domain)}" if at else hashed
 
     def token(self, name: str) -> str:
         """The part of a pseudonym that is the same whatever domains are clear."""
@@ -56,6 +54,11 @@ class Pseudonyms:
     def within(self, text: str) -> str:
         """A text in which everything that names a person is replaced."""
         return _NAMING.sub(lambda found: self.of(found[0]), text)
+
+    def _shown(self, domain: str) -> str:
+        if any(fnmatchcase(domain, pattern) for pattern in self._clear):
+            return domain
+        return MARK + self._hash(b"domain", domain, _DOMAIN_HEX)
 
     def _hash(self, purpose: bytes, text: str, length: int) -> str:
         data = purpose + b"\0" + text.encode("utf-8", "surrogateescape")
