@@ -8,6 +8,7 @@ and knows neither who writes nor what else is in the envelope.
     transport   address -> the way to our users by their version, or to the trust space
     domain      domain -> `native` or `interop`, of ours
     login       sender address -> the names under which its owner logs in
+    tls         domain -> which certificates its mail servers may show (smtp_tls_policy_maps)
 
 Keys are read as addresses are in envelopes, with extensions; partial ones (`@domain`, a bare name, `*`) find nothing.
 
@@ -18,13 +19,14 @@ table has no opinion about such a recipient, it is refused.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from annuaire.domain import account as accounts
-from annuaire.domain import activation, mail_address, reasons, routing
+from annuaire.domain import activation, liste_blanche, reasons, routing
 from annuaire.domain.envelope import INTEROP, MALFORMED, NATIVE, Party
 from annuaire.domain.facts import AccountFacts
 from annuaire.domain.routing import Decision, Envelope, Lookups, Settings
@@ -33,6 +35,8 @@ from annuaire.postfix import policy, socketmap
 # RFC 5321 §4.5.1: the one name that every server takes without a domain.
 POSTMASTER = "postmaster"
 _ROUTING = frozenset("%!@")
+# A CommonName that is a host's: what stands in a policy of Postfix's without breaking it.
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
 NO_SUCH_TABLE = socketmap.misconfigured("no such table")
 
@@ -81,6 +85,7 @@ class Answers:
             "transport": self._transport,
             "domain": self._domain,
             "login": self._login,
+            "tls": self._tls,
         }
 
     # ------------------------------------------------------------ policy
@@ -134,9 +139,7 @@ class Answers:
         return self._ways.mssante if party.listed is not None else None
 
     def _domain(self, key: str) -> str | None:
-        # What can be the domain of an address; anything else would only fill memories.
-        address = mail_address.parse(f"{POSTMASTER}@{key}")
-        kind = self._settings.kind(address.domain) if address is not None else ""
+        kind = self._party_of(key).kind
         return kind if kind in (NATIVE, INTEROP) else None
 
     def _login(self, key: str) -> str | None:
@@ -145,11 +148,21 @@ class Answers:
             return None
         return f"{account.native},{account.interop}" if account.interop else account.native
 
+    def _tls(self, key: str) -> str | None:
+        """The other half of what `certificate` is for whoever comes to us: the names that are listed."""
+        listed = self._party_of(key).listed
+        names = [liste_blanche.certificate_name(one) for one in listed.certificates] if listed else []
+        hosts = sorted({name.common for name in names if name is not None and _HOST.fullmatch(name.common)})
+        return f"secure match={':'.join(hosts)}" if hosts else None
+
     # ------------------------------------------------------------ what they have in common
 
     def _party(self, address: str) -> Party:
         # The null sender costs nothing to collect.
         return routing.collect(Envelope("", address), self._lookups, self._settings).recipient
+
+    def _party_of(self, domain: str) -> Party:
+        return self._party(f"{POSTMASTER}@{domain}")
 
     def _deliverable(self, party: Party) -> AccountFacts | None:
         """The account, when one of our own people would be allowed to write to it."""

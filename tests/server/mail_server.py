@@ -43,6 +43,9 @@ smtpd_tls_key_file = {folder}/tls/mailin.key
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{login_port}
 smtpd_client_connection_count_limit = 0
+smtp_tcp_port = {smtp_port}
+smtpd_soft_error_limit = 1000
+smtpd_hard_error_limit = 1000
 # A test waits for what a mail server would try again after minutes.
 queue_run_delay = 1s
 minimal_backoff_time = 1s
@@ -83,10 +86,22 @@ def missing() -> str:
 
 
 class Postfix:
-    """Started from snippets with `changes` made in them, each of which must be found."""
+    """Started from snippets with `changes` made in them, each of which must be found.
+
+    For it all `hosts` have the address `elsewhere`, and SMTP is spoken at `smtp_port`.
+    """
 
     def __init__(
-        self, port: int, own: str, main: str, master: str, tls: Path, changes: dict[str, str]
+        self,
+        port: int,
+        own: str,
+        main: str,
+        master: str,
+        tls: Path,
+        elsewhere: str,
+        hosts: tuple[str, ...],
+        smtp_port: int,
+        changes: dict[str, str],
     ) -> None:
         # Postfix's user must reach it; below pytest's own folders it could not.
         self.folder = Path(tempfile.mkdtemp(prefix="annuaire-postfix-"))
@@ -97,7 +112,13 @@ class Postfix:
         for name in ("conf", "queue", "data"):
             (self.folder / name).mkdir()
         os.chown(self.folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
-        given = {"folder": self.folder, "own": own, "port": port, "login_port": self.logins.port}
+        given = {
+            "folder": self.folder,
+            "own": own,
+            "port": port,
+            "login_port": self.logins.port,
+            "smtp_port": smtp_port,
+        }
         texts = {"main.cf": MAIN.format(**given) + main, "master.cf": MASTER.format(**given) + master}
         for old, new in {**changes, "/etc/postfix/": f"{self.folder}/tls/"}.items():
             assert old == "/etc/postfix/" or any(old in text for text in texts.values()), old
@@ -106,6 +127,10 @@ class Postfix:
         texts["main.cf"] = texts["main.cf"].replace(
             f"meta_directory = {self.folder}/tls", "meta_directory = /etc/postfix"
         )
+        # Chrooted: its smtp finds hosts here, and no name server is asked.
+        (self.folder / "queue" / "etc").mkdir()
+        (self.folder / "queue/etc/nsswitch.conf").write_text("hosts: files\n")
+        (self.folder / "queue/etc/hosts").write_text(f"{elsewhere} {' '.join(hosts)}\n")
         for name, text in texts.items():
             (self.folder / "conf" / name).write_text(text)
 

@@ -1,10 +1,9 @@
 """Where the mail of a test arrives: an SMTP server that takes everything and remembers who brought what to whom."""
 
-import queue
+import contextlib
 import socketserver
 import ssl
 import threading
-import time
 from email import message_from_bytes
 from email.message import Message
 from typing import NamedTuple
@@ -22,22 +21,25 @@ class Arrived(NamedTuple):
 
 
 class Sink:
-    """Listens at one port; `context` makes it offer STARTTLS."""
+    """Listens at a port of the system's choice; `context` makes it offer STARTTLS."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.arrived: queue.Queue[Arrived] = queue.Queue()
+    def __init__(self, address: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> None:
+        self._arrived: dict[str, Arrived] = {}
+        self._changed = threading.Condition()
         self.context = context
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                _converse(sink, self)
+                # A client that does not like our certificate goes without a word.
+                with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+                    _converse(sink, self, stack)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((address, 0), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -45,16 +47,24 @@ class Sink:
         self._server.shutdown()
         self._server.server_close()
 
-    def next(self, seconds: float = 15.0) -> Arrived:
-        return self.arrived.get(timeout=seconds)
+    def took(self, subject: str, seconds: float = 10.0) -> Arrived:
+        """The message of this subject, as soon as it is there."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: subject in self._arrived, seconds), (
+                f"{subject} has not arrived"
+            )
+            return self._arrived[subject]
 
-    def nothing(self, seconds: float = 0.3) -> bool:
-        """Whether nothing comes for a while."""
-        time.sleep(seconds)
-        return self.arrived.empty()
+    def has(self, subject: str) -> bool:
+        return subject in self._arrived
+
+    def put(self, arrived: Arrived) -> None:
+        with self._changed:
+            self._arrived[arrived.header("Subject")] = arrived
+            self._changed.notify_all()
 
 
-def _converse(sink: Sink, handler: socketserver.StreamRequestHandler) -> None:
+def _converse(sink: Sink, handler: socketserver.StreamRequestHandler, stack: contextlib.ExitStack) -> None:
     lines, connection = handler.rfile, handler.connection
     certificate = ""
     sender, recipients = "", []
@@ -71,7 +81,7 @@ def _converse(sink: Sink, handler: socketserver.StreamRequestHandler) -> None:
             say(f"250-sink\r\n{offered}250-8BITMIME\r\n250 SMTPUTF8")
         elif verb == "STARTTLS" and sink.context:
             say("220 go on")
-            secured = sink.context.wrap_socket(connection, server_side=True)
+            secured = stack.enter_context(sink.context.wrap_socket(connection, server_side=True))
             connection, lines = secured, secured.makefile("rb")
             subject = dict(pair for part in secured.getpeercert()["subject"] for pair in part)
             certificate = subject["commonName"]
@@ -86,7 +96,7 @@ def _converse(sink: Sink, handler: socketserver.StreamRequestHandler) -> None:
             data = b""
             while (line := lines.readline()) not in (b".\r\n", b""):
                 data += line.removeprefix(b".")
-            sink.arrived.put(Arrived(sink.port, sender, recipients, message_from_bytes(data), certificate))
+            sink.put(Arrived(sink.port, sender, recipients, message_from_bytes(data), certificate))
             say("250 2.0.0 taken")
         elif verb == "QUIT":
             say("221 bye")
