@@ -8,7 +8,7 @@ are given only there.
 # ruff: noqa: S608
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from annuaire.store.engine import Writer
@@ -35,10 +35,6 @@ _CONTENTS = (
     "coalesce((SELECT g.attributes FROM {t}given g WHERE g.line = s.line), s.attributes)",
 )
 _STEPS = ("states", "slot", "s.attributes")
-
-
-# The indexes of entries that new ones, in the order of their keys, come to in another order.
-_UNORDERED = ("entries_uuid", "entries_person", "entries_account")
 
 
 def plan(staging: Staging, steps: bool) -> None:
@@ -146,17 +142,16 @@ def _add(staging: Staging, writer: Writer, import_id: int, table: str, column: s
     if not count:
         return
     last = writer.last_entry
-    with staging.filling("entries", _UNORDERED) if count > last else nullcontext():
-        # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
-        staging.execute(
-            f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
-            f" {attributes}, s.passwords, s.structural, s.person, s.account, :at, :actor, :at, :actor, :change + f.rank"
-            f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
-            entry=last,
-            change=writer.head(),
-            at=writer.at,
-            actor=writer.actor,
-        )
+    # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `fresh`, which has the order already.
+    staging.execute(
+        f"INSERT INTO entries ({COLUMNS}) SELECT :entry + f.rank, s.key, s.parent, s.dn, s.uuid,"
+        f" {attributes}, s.passwords, s.structural, s.person, s.account, :at, :actor, :at, :actor, :change + f.rank"
+        f" FROM {{t}}fresh f CROSS JOIN {{t}}{table} s WHERE s.{column} = f.line ORDER BY f.rank",
+        entry=last,
+        change=writer.head(),
+        at=writer.at,
+        actor=writer.actor,
+    )
     staging.execute(
         'INSERT INTO changes (number, at, kind, entry, uuid, key, "import")'
         " SELECT change, created_at, 'add', id, uuid, key, :import_id FROM entries WHERE id > :entry ORDER BY id",

@@ -8,7 +8,7 @@ under the write lock only what differs is written, in the order of its primary k
 # ruff: noqa: S608
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -82,6 +82,7 @@ class Snapshot(WorkingTables):
         super().__init__(store, connection)
         self.words |= _SOURCES[source]
         self.source = source
+        self._fills = False  # the file brings more than there is
 
     # --- Filling ---
 
@@ -123,6 +124,7 @@ class Snapshot(WorkingTables):
         self._find_touched()
         added = self.number("SELECT count(*) FROM {t}differing WHERE altered = 0")
         changed = self.number("SELECT count(*) FROM {t}differing WHERE altered = 1")
+        self._fills = added > there
         return Difference(
             there,
             added,
@@ -190,13 +192,14 @@ class Snapshot(WorkingTables):
             " CROSS JOIN {t}given g WHERE d.altered = 1 AND g.line = d.line)",
             at=writer.at,
         )
-        # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `differing`, which has the order already.
-        self.execute(
-            "INSERT INTO records (holder, source, key, address, line, first, last)"
-            " SELECT g.holder, {source}, g.key, g.address, g.text, :at, :at FROM {t}differing d"
-            " CROSS JOIN {t}given g WHERE d.altered = 0 AND g.line = d.line ORDER BY d.rank",
-            at=writer.at,
-        )
+        with self.filling("records", ["records_address"]) if self._fills else nullcontext():
+            # CROSS JOIN keeps SQLite from sorting the wide rows: it walks `differing`, which has the order already.
+            self.execute(
+                "INSERT INTO records (holder, source, key, address, line, first, last)"
+                " SELECT g.holder, {source}, g.key, g.address, g.text, :at, :at FROM {t}differing d"
+                " CROSS JOIN {t}given g WHERE d.altered = 0 AND g.line = d.line ORDER BY d.rank",
+                at=writer.at,
+            )
         # What two people claim is given to neither.
         for address, holder in self.execute(
             "SELECT o.address, min(o.holder) FROM {t}own o"

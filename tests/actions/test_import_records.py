@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -581,3 +582,24 @@ def test_no_statement_reads_all_records_for_each_row(embedded, monkeypatch):
 def test_recognised_forms_are_those_that_are_imported():
     assert extraction.recognise(text(person(ANNE, "a@x.fr"))) == import_records.EXTRACTION
     assert extraction.recognise(b"dn: o=x\n") == import_records.LDIF
+
+
+def test_a_store_that_is_filled_has_the_same_indexes_afterwards(embedded, monkeypatch):
+    def schema() -> list[tuple[str, str]]:
+        connection = sqlite3.connect(embedded.state / "annuaire.db")
+        try:
+            return sorted(connection.execute("SELECT name, sql FROM sqlite_master"))
+        finally:
+            connection.close()
+
+    made = schema()
+    rows = [person(ANNE, f"{number}@x.fr") for number in range(9)]
+    with monkeypatch.context() as patch:
+        patch.setattr("annuaire.store.applying.record", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load(embedded, *rows)
+    assert (schema(), kept(embedded)) == (made, set())
+    load(embedded, *rows)
+    assert schema() == made
+    with embedded.reading() as reader:
+        assert reader.holders_of_address("3@x.fr") == [ANNE]
