@@ -58,7 +58,6 @@ class DomainReader(ImportReader):
         kept = self.setting(SETTING)
         return None if kept is None else dict(json.loads(kept))
 
-
     def liste_blanche_change(self) -> int | None:
         """The change with which the list was loaded last."""
         kept = self.setting(CHANGE)
