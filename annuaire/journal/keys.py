@@ -141,7 +141,7 @@ def _private(path: Path) -> SigningKey | None:
 
 def _keep(path: Path, data: bytes, *, replace: bool) -> None:
     """Write a secret whole or not at all. Without `replace` the first one wins, whoever else does the same."""
-    path.parent.mkdir(mode=layout.FOLDER_MODE, parents=True, exist_ok=True)
+    layout.make_folder(path.parent)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, layout.FILE_MODE)
     try:

@@ -56,10 +56,11 @@ def test_a_journal_that_recorded_nothing_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_on_the_disk_is_this_users_alone(tmp_path):
+@pytest.mark.parametrize("clear", [False, True])
+def test_what_is_on_the_disk_is_this_users_alone(tmp_path, clear):
     old = os.umask(0)
     try:
-        kept, _ = opened(tmp_path / "state")
+        kept, _ = opened(tmp_path / "state", clear=clear)
         kept.record("choice", account="a@b.example")
         kept.close()
     finally:
@@ -67,7 +68,7 @@ def test_what_is_on_the_disk_is_this_users_alone(tmp_path):
     for path in [tmp_path / "state", *(tmp_path / "state").rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     names = {path.name for path in (tmp_path / "state").iterdir()}
-    assert names == {"journal", keys.SIGNING, keys.PSEUDONYMS}
+    assert names == {"journal", keys.SIGNING} | ({keys.PSEUDONYMS} if not clear else set())
 
 
 def test_records_of_several_threads_are_all_there(tmp_path):
@@ -332,6 +333,42 @@ def test_sigterm_loses_nothing_in_a_command(tmp_path):
     running.communicate(timeout=10)
     assert running.returncode == 128 + signal.SIGTERM
     assert len(of_kind(tmp_path, "import")) == 100
+    found = verified(tmp_path)
+    assert (found.problems, found.unsigned) == ([], 0)
+
+
+REACTOR = """
+import sys
+from pathlib import Path
+from twisted.internet import reactor, task
+from annuaire import journal
+state = Path(sys.argv[1])
+kept = journal.open(journal.Settings(state / "journal", state))
+recorded = 0
+def record():
+    global recorded
+    for recorded in range(recorded + 1, recorded + 101):
+        kept.record("choice", number=recorded)
+    if recorded == 500:
+        print("ready", flush=True)
+task.LoopingCall(record).start(0.001)
+reactor.addSystemEventTrigger("before", "shutdown", kept.close)
+reactor.run()
+print(recorded, kept.lost)
+"""
+
+
+def test_sigterm_loses_nothing_in_a_reactor(tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-c", REACTOR, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=10)
+    recorded, lost = map(int, out.split())
+    assert lost == 0
+    assert [record["number"] for record in of_kind(tmp_path, "choice")] == list(range(1, recorded + 1))
     found = verified(tmp_path)
     assert (found.problems, found.unsigned) == ([], 0)
 
