@@ -68,7 +68,9 @@ def _is_session_of(party: Party, envelope: Envelope) -> bool:
     if account is None or address is None or not envelope.authenticated_user:
         return False
     user = envelope.authenticated_user.lower()
-    return user == address.plain or user == account.native.lower() or user == account.interop.lower()
+    if user in (address.plain, address.exact):
+        return True
+    return user in (account.native.lower(), account.interop.lower())
 
 
 # Each operator shows a few certificates for its domains, again and again.
