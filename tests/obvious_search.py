@@ -22,6 +22,8 @@ PERSONNES = f"ou=personnes,{SUFFIX}"
 # Below the suffix and not in the file.
 FOLDERS = ("comptes", "personnes", "structures")
 PERSON = (b"top", b"person", b"organizationalPerson", b"inetOrgPerson", b"annuairePersonne")
+# Of the professions in the file, those that exchange with the trust space.
+OPEN_TO = {"10", "21", "31", "40", "50", "60", "69", "70", "80", "91"}
 COPIED = (
     "title", "profession", "savoirFaire", "o", "ou", "l", "postalCode", "street", "telephoneNumber",
     "IdentifiantPP", "TypeIdentifiantPP", "userCertificate;binary",
@@ -69,7 +71,29 @@ def people() -> dict[str, Entry]:
 @cache
 def stored() -> Directory:
     """What administrators are shown of what is written."""
-    return {**people(), **_folders(*FOLDERS)}
+    return {**{dn: _kept(entry) for dn, entry in people().items()}, **_folders(*FOLDERS)}
+
+
+def _kept(entry: Entry) -> Entry:
+    """An account as its import keeps it: what the rules refuse is not taken, who opens exchanges gets an address.
+
+    Since when a choice holds is noted; the moment and the address are no matter here.
+    """
+    kept = dict(entry)
+    opens = (
+        _one(entry, "apicryptVersion") == "2"
+        and _one(entry, "profession") in OPEN_TO
+        and _one(entry, "apicryptEtat") in ("", "actif")
+    )
+    for choice, address in (("apicryptInterop", "apicryptInteropMail"), ("listeRouge", None)):
+        opens = opens and _one(entry, "apicryptInterop") == "TRUE"
+        if _one(entry, choice) == "TRUE" and not opens:
+            del kept[choice]
+        elif _one(entry, choice) == "TRUE":
+            kept[f"{choice}Depuis"] = [b"?"]
+            if address is not None:
+                kept.setdefault(address, [b"?"])
+    return kept
 
 
 @cache
