@@ -33,6 +33,8 @@ COMMANDS = {
     "account": "accounts",
     "liste-blanche": "liste_blanche",
     "report": "reports",
+    "route": "routing",
+    "diffusion": "routing",
 }
 
 INTERRUPTED = 130

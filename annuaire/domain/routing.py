@@ -11,8 +11,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from annuaire.domain import reasons, routing_classes, routing_conditions
-from annuaire.domain.envelope import NULL, Envelope, Facts, Lookups, Settings, collect
+from annuaire.domain import mail_address, reasons, routing_classes, routing_conditions
+from annuaire.domain.envelope import INTEROP, NULL, Envelope, Facts, Lookups, Party, Settings, collect
+from annuaire.domain.facts import AccountFacts
 from annuaire.domain.reasons import Decision, Reason, Step
 from annuaire.domain.routing_classes import A, D, I, M, N, S, U, V, X
 from annuaire.domain.routing_conditions import (
@@ -39,6 +40,7 @@ __all__ = [
     "answer",
     "collect",
     "decide",
+    "is_reached_from_outside",
 ]
 
 # ---------------------------------------------------------------- what is done where all conditions hold
@@ -180,3 +182,12 @@ def answer(
     except Unavailable:
         return reasons.ANNUAIRE_INDISPONIBLE.to_us
     return decide(envelope, facts, settings, now, explain)
+
+
+def is_reached_from_outside(account: AccountFacts, settings: Settings, now: datetime) -> bool:
+    """Whether what the trust space and the DGS write to the interop address of an account is delivered."""
+    address = mail_address.parse(account.interop)
+    if address is None or settings.kind(address.domain) != INTEROP:
+        return False
+    facts = Facts(Party(NULL), Party(INTEROP, address, account), True)
+    return all(condition.failure(facts, settings, now) is None for condition in ENTERING.conditions)

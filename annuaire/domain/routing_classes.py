@@ -116,7 +116,7 @@ def steps_of_sender(envelope: Envelope, facts: Facts, settings: Settings) -> lis
     found = [
         Step("l'expéditeur est d'un de nos domaines", False),
         Step("son domaine est exactement celui de la DGS", party.kind == DGS),
-        *_steps_of_list(party, facts),
+        *_steps_of_list("de l'expéditeur", party, facts),
     ]
     if envelope.certificate and party.listed is not None:
         is_listed = _is_listed(envelope.certificate, party.listed.certificates)
@@ -135,11 +135,11 @@ def steps_of_recipient(facts: Facts) -> list[Step]:
         Step("le destinataire a une adresse interop", kind == INTEROP),
     ]
     if kind not in (NATIVE, INTEROP):
-        found += _steps_of_list(facts.recipient, facts)
+        found += _steps_of_list("du destinataire", facts.recipient, facts)
     return found
 
 
-def _steps_of_list(party: Party, facts: Facts) -> list[Step]:
+def _steps_of_list(whose: str, party: Party, facts: Facts) -> list[Step]:
     if not facts.loaded:
         return [Step("une liste blanche est chargée", False)]
-    return [Step("son domaine est sur la liste blanche", party.listed is not None)]
+    return [Step(f"le domaine {whose} est sur la liste blanche", party.listed is not None)]

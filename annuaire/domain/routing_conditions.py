@@ -32,7 +32,10 @@ class Condition(NamedTuple):
 
 
 class OpenToTrustSpace(NamedTuple):
-    """Everything that `activation` asks of somebody, sender or recipient, who exchanges with the trust space."""
+    """Everything that `activation` asks of somebody, sender or recipient, who exchanges with the trust space.
+
+    The state of the subscription has been looked at by then: it keeps nobody here, and is not told again.
+    """
 
     end: Callable[[Facts], Party]
     texts: dict[str, str]  # by the codes of `activation`, in the order in which it looks at them
@@ -80,7 +83,6 @@ SENDER_OPEN = OpenToTrustSpace(
     {
         activation.VERSION: "l'expéditeur est en version 2",
         activation.PROFESSION: "la profession de l'expéditeur est admise dans l'espace de confiance",
-        activation.STATE: "l'abonnement de l'expéditeur est actif",
         activation.INTEROP_OFF: "l'expéditeur a ouvert ses échanges MSSanté",
         activation.NO_ADDRESS: "l'expéditeur a une adresse interop",
     },
@@ -127,7 +129,6 @@ RECIPIENT_OPEN = OpenToTrustSpace(
     {
         activation.VERSION: "le destinataire est en version 2",
         activation.PROFESSION: "la profession du destinataire est admise dans l'espace de confiance",
-        activation.STATE: "l'abonnement du destinataire est actif",
         activation.INTEROP_OFF: "le destinataire a ouvert ses échanges MSSanté",
         activation.NO_ADDRESS: "le destinataire a une adresse interop",
     },

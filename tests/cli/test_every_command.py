@@ -12,12 +12,18 @@ from annuaire.cli import local
 from annuaire.errors import Unavailable
 
 HEAVY = "{'twisted', 'numpy', 'sqlalchemy', 'lmdb', 'ldaptor', 'rich', 'alembic', 'cryptography'}"
-CONFIGURED = ["serve", "import", "export", "find", "rebuild", "stats"]
+CONFIGURED = ["serve", "import", "export", "find", "rebuild", "stats", "route", "diffusion"]
 
 
 def arguments(command: str) -> list[str]:
     """The least that a command wants to be told."""
-    return {"import": ["import", "-"], "find": ["find", "dupont"]}.get(command, [command])
+    said = {
+        "import": ["import", "-"],
+        "find": ["find", "dupont"],
+        "route": ["route", "--from", "", "--to", ""],
+        "diffusion": ["diffusion", "dgs"],
+    }
+    return said.get(command, [command])
 
 
 @pytest.mark.parametrize("command", list(cli.COMMANDS))
