@@ -325,6 +325,7 @@ class _Import:
             change_number,
             applied,
             dict(sorted(ignored.items(), key=lambda kept: (-kept[1], kept[0].lower()))),
+            dict(self.accounts.warnings.most_common()),
         )
 
 

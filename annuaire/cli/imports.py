@@ -105,7 +105,9 @@ def import_command(
         if into == "apicrypt":
             _refuse_national(stream)
             report = _refreshed(
-                config, display, lambda store: _import_people(config, store, given, under, display)
+                config,
+                display,
+                lambda store: _import_people(config, store, given, under, reset_choices, display),
             )
         else:
             found = _recognised(stream, form)
@@ -170,9 +172,10 @@ def _refreshed(config: Config, display: Display, load: Callable[[Store], Report]
 
 
 def _import_people(
-    config: Config, store: Store, given: _Given, under: str | None, display: Display
+    config: Config, store: Store, given: _Given, under: str | None, reset_choices: bool, display: Display
 ) -> Report:
     from annuaire.actions import import_source
+    from annuaire.cli import local
     from annuaire.ldap import schema
 
     files = (*schema.shipped(), *config.schema.files)
@@ -187,6 +190,9 @@ def _import_people(
         rejects=given.rejects,
         progress=_shown(display),
         actor=config.admin_dn,
+        settings=local.source(config).settings,
+        reset_choices=reset_choices,
+        folder=local.folder(config),
     )
 
 
