@@ -12,6 +12,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 import annuaire
 from annuaire import config as configuration
+from annuaire import journal
 from annuaire.config import Config
 from annuaire.domain import audience as audiences
 from annuaire.domain.audience import NOBODY, Audience
@@ -60,7 +61,8 @@ class Application:
         numbering = Numbering(self.schema)
         reader = Reader(IndexFolder(config.state / "index"), numbering)
         self.directory = _directory(config, reader, numbering)
-        self._answers = routing.answers(config, FactsReader(reader))
+        self._journal = journal.open(journal.of(config))
+        self._answers = routing.answers(config, FactsReader(reader), self._journal)
         self.threads = PasswordThreads(reactor)
         self.writes = WriteThread(reactor, StoreWrites(config).perform)
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
@@ -96,6 +98,7 @@ class Application:
             await deferLater(self._reactor, 0.02, lambda: None)
         self.threads.stop()
         self.writes.stop()
+        self._journal.close()
 
     def _factory(self, place: Place) -> Any:
         limits = self._config.limits
