@@ -24,6 +24,7 @@ DGS = "dgs"
 ELSEWHERE = "elsewhere"
 NULL = "null"  # the sender of bounces and receipts
 MALFORMED = "malformed"
+POSTMASTER = "postmaster"  # the one recipient that every server takes without a domain (RFC 5321 §4.5.1)
 
 # Domains and clients remembered: the national list has 5,000 domains, and clients are mail servers.
 KNOWN_MAX = 16_384
@@ -179,6 +180,8 @@ def collect(envelope: Envelope, lookups: Lookups, settings: Settings) -> Facts:
 def _party(text: str, lookups: Lookups, settings: Settings) -> Party:
     address = mail_address.parse(text)
     if address is None:
+        if text.strip("<>").lower() == POSTMASTER:
+            return Party(POSTMASTER)
         kind = settings.kind(mail_address.claimed_domain(text))
         return Party(kind if kind in (NATIVE, INTEROP) else MALFORMED)
     kind = settings.kind(address.domain)

@@ -134,9 +134,7 @@ AVIS_DE_L_ESPACE = _passes(
     "L'avis (expéditeur vide) vient de l'espace de confiance MSSanté ; il est remis à l'adresse native.",
 )
 PAS_DE_NOTRE_RESSORT = _passes(
-    "pas_de_notre_ressort",
-    NONE,
-    "Ni l'expéditeur ni le destinataire ne sont de chez nous : nous n'avons pas d'avis.",
+    "pas_de_notre_ressort", NONE, "Ce message n'est pas du ressort de l'annuaire, qui n'a pas d'avis."
 )
 
 # ---- The sender may not
@@ -215,6 +213,12 @@ CERTIFICAT_INCONNU = _refuses(
 
 DESTINATAIRE_MALFORME = _refuses(
     "destinataire_malforme", "553 5.1.3", NO_SUCH_RECIPIENT, "Le destinataire n'est pas une adresse."
+)
+DESTINATAIRE_AMBIGU = _refuses(
+    "destinataire_ambigu",
+    "553 5.1.3",
+    NO_SUCH_RECIPIENT,
+    "Un serveur pourrait lire dans le destinataire une autre adresse que nous.",
 )
 DESTINATAIRE_INCONNU = _refuses(
     "destinataire_inconnu",

@@ -15,10 +15,11 @@ from annuaire.domain import mail_address, reasons, routing_classes, routing_cond
 from annuaire.domain.envelope import INTEROP, NULL, Envelope, Facts, Lookups, Party, Settings, collect
 from annuaire.domain.facts import AccountFacts
 from annuaire.domain.reasons import Decision, Reason, Step
-from annuaire.domain.routing_classes import A, D, I, M, N, S, U, V, X
+from annuaire.domain.routing_classes import A, D, I, M, N, P, S, U, V, X
 from annuaire.domain.routing_conditions import (
     NATIVE_SERVES_OUTSIDE,
     RECIPIENT_ACTIVE,
+    RECIPIENT_CLEAR,
     RECIPIENT_KEYS,
     RECIPIENT_KNOWN,
     RECIPIENT_OF_TRUST_SPACE,
@@ -110,24 +111,26 @@ ENTERING = Rule((RECIPIENT_KNOWN, RECIPIENT_ACTIVE, RECIPIENT_OPEN, RECIPIENT_KE
 TO_NATIVE = Rule((NATIVE_SERVES_OUTSIDE,), _have_no_opinion)
 ASTRAY = Rule((SENDER_ACTIVE, RECIPIENT_OF_TRUST_SPACE), _have_no_opinion)
 UNTOLD = Rule((SENDER_ACTIVE, TRUST_SPACE_KNOWN), _have_no_opinion)
-NOT_OURS = Rule((), _have_no_opinion)
+NOT_OURS = Rule((RECIPIENT_CLEAR,), _have_no_opinion)
+# The postmaster: whoever may write at all may write to them.
+TO_SERVER = Rule((SENDER_ACTIVE,), _have_no_opinion)
 # The reason is what the sender is: see `routing_classes.sender`.
 REFUSED: Rule | None = None
 
 _ROWS = {
-    #   to N        I         M         X         U
-    A: (INSIDE,     INSIDE,   LEAVING,  ASTRAY,   UNTOLD),
-    D: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS),
-    M: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS),
-    V: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS),
-    X: (REFUSED,    REFUSED,  NOT_OURS, NOT_OURS, NOT_OURS),
-    S: (REFUSED,    REFUSED,  REFUSED,  REFUSED,  REFUSED),
-    U: (UNTOLD,     UNTOLD,   NOT_OURS, NOT_OURS, NOT_OURS),
+    #   to N        I         M         X         U         P
+    A: (INSIDE,     INSIDE,   LEAVING,  ASTRAY,   UNTOLD,   TO_SERVER),
+    D: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS, TO_SERVER),
+    M: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS, TO_SERVER),
+    V: (TO_NATIVE,  ENTERING, NOT_OURS, NOT_OURS, NOT_OURS, TO_SERVER),
+    X: (REFUSED,    REFUSED,  NOT_OURS, NOT_OURS, NOT_OURS, TO_SERVER),
+    S: (REFUSED,    REFUSED,  REFUSED,  REFUSED,  REFUSED,  REFUSED),
+    U: (UNTOLD,     UNTOLD,   NOT_OURS, NOT_OURS, NOT_OURS, TO_SERVER),
 }  # fmt: skip
 TABLE = {
     (writer, recipient): rule
     for writer, row in _ROWS.items()
-    for recipient, rule in zip((N, I, M, X, U), row, strict=True)
+    for recipient, rule in zip((N, I, M, X, U, P), row, strict=True)
 }
 
 

@@ -9,7 +9,18 @@ from __future__ import annotations
 from functools import lru_cache
 
 from annuaire.domain import liste_blanche, reasons
-from annuaire.domain.envelope import DGS, INTEROP, MALFORMED, NATIVE, NULL, Envelope, Facts, Party, Settings
+from annuaire.domain.envelope import (
+    DGS,
+    INTEROP,
+    MALFORMED,
+    NATIVE,
+    NULL,
+    POSTMASTER,
+    Envelope,
+    Facts,
+    Party,
+    Settings,
+)
 from annuaire.domain.reasons import Reason, Step
 
 A = "A"  # one of our accounts, in a session of its own or from our networks; or our servers' own null sender
@@ -26,6 +37,7 @@ U = "U"  # M or X: no liste blanche tells
 N = "N"  # a native address, whether somebody has it or not
 # An interop address, likewise.
 I = "I"  # noqa: E741
+P = "P"  # the postmaster, without a domain
 
 
 def sender(envelope: Envelope, facts: Facts, settings: Settings) -> tuple[str, Reason | None]:
@@ -39,7 +51,7 @@ def sender(envelope: Envelope, facts: Facts, settings: Settings) -> tuple[str, R
         if settings.require_certificate and not envelope.certificate:
             return X, reasons.CERTIFICAT_ABSENT
         return V, None
-    if party.kind == MALFORMED:
+    if party.kind in (MALFORMED, POSTMASTER):
         return X, reasons.EXPEDITEUR_MALFORME
     if party.listed is None:
         return (X, reasons.HORS_ESPACE) if facts.loaded else (U, None)
@@ -85,6 +97,8 @@ def recipient(facts: Facts) -> str:
         return N
     if kind == INTEROP:
         return I
+    if kind == POSTMASTER:
+        return P
     if facts.recipient.listed is not None:
         return M
     return X if facts.loaded or kind == MALFORMED else U
@@ -104,7 +118,7 @@ def steps_of_sender(envelope: Envelope, facts: Facts, settings: Settings) -> lis
             own_client,
         ]
         return [*found, shown] if settings.require_certificate else found
-    if party.kind == MALFORMED:
+    if party.kind in (MALFORMED, POSTMASTER):
         return [Step("l'expéditeur est une adresse", False)]
     if party.kind in (NATIVE, INTEROP):
         return [
@@ -130,6 +144,8 @@ def steps_of_recipient(facts: Facts) -> list[Step]:
     kind = facts.recipient.kind
     if kind == MALFORMED:
         return [Step("le destinataire est une adresse", False)]
+    if kind == POSTMASTER:
+        return [Step("le destinataire est le postmaster du serveur", True)]
     found = [
         Step("le destinataire a une adresse native", kind == NATIVE),
         Step("le destinataire a une adresse interop", kind == INTEROP),

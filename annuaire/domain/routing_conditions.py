@@ -157,6 +157,22 @@ def _native_serves_outside(facts: Facts, settings: Settings, now: datetime) -> R
     return reasons.ADRESSE_NATIVE
 
 
+# How mail servers write two addresses in one (`name%ours@other`, `ours!name`, "name@ours"@other).
+_ROUTING = frozenset("%!@")
+
+
+def _recipient_is_clear(facts: Facts, settings: Settings, now: datetime) -> Reason | None:
+    party = facts.recipient
+    if party.kind == MALFORMED:
+        return reasons.DESTINATAIRE_MALFORME
+    two_in_one = party.address is not None and not _ROUTING.isdisjoint(party.address.local)
+    return reasons.DESTINATAIRE_AMBIGU if two_in_one else None
+
+
+# Note [One address, one meaning] What is not ours to decide about must not become ours behind our back: a recipient
+# that a mail server may read otherwise than we do is refused, and none is passed over without an opinion.
+RECIPIENT_CLEAR = Condition("personne ne peut lire un des nôtres dans le destinataire", _recipient_is_clear)
+
 # These two stand in cells whose very letters say that they do not hold.
 RECIPIENT_OF_TRUST_SPACE = Condition(
     "le destinataire est de l'espace de confiance", _recipient_is_of_trust_space
