@@ -244,9 +244,16 @@ class _Settling:
                     "L'adresse d'interopérabilité est conservée, même quand les échanges sont fermés.",
                 )
             given = held
+        elif given and self._mentions(ADDRESS) and held and self.imported and not self.order.reset:
+            said = self._said(ADDRESS)
+            if said is not None and said == (given.encode(),):
+                given = held  # what an administrator gave since
+            else:
+                self._remember_said(ADDRESS, None)
+        if given:
+            self.attributes[ADDRESS] = [given.encode()]
         if not given or (given == held and not self._mentions(ADDRESS)):
             return
-        self.attributes[ADDRESS] = [given.encode()]
         if given == held and self._is_theirs(self.addresses.row(given)):
             return
         if self.order.writing is Writing.PERSON:
@@ -277,6 +284,8 @@ class _Settling:
             )
         if row is None:
             self.ledger.append(LedgerRow(given, holders(self.wanted)[0], self.now, interop.GIVEN))
+        if not self.imported:
+            self._remember_source(ADDRESS, [held.encode()] if held else [], [given.encode()])
 
     def _is_theirs(self, row: LedgerRow | None) -> bool:
         """Whether an address is this account's for the ledger, under its names of now or the native one until now."""

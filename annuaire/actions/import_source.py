@@ -195,6 +195,7 @@ class _Import:
         """
         self.accounts.kept.refuse_doubles()
         self.accounts.kept.find_concerned()
+        self.accounts.kept.find_remembered()
         for ahead in (True, False):
             self.accounts.new(reader, ahead)
             self.merge(reader, ahead)

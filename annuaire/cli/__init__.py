@@ -30,6 +30,8 @@ COMMANDS = {
     "migrate": "migrate",
     "rebuild": "rebuild",
     "stats": "stats",
+    "interop": "choices",
+    "liste-rouge": "choices",
     "account": "accounts",
     "liste-blanche": "liste_blanche",
     "report": "reports",

@@ -158,6 +158,13 @@ class AccountStaging:
 
     # --- Whom to ask the rules about ---
 
+    def find_remembered(self) -> None:
+        """Accounts of whose source something is remembered are asked about even when the file says what they hold."""
+        self.staged.execute(
+            "UPDATE {t}matched SET same = 0 WHERE same = 1 AND line IN"
+            " (SELECT s.line FROM said k CROSS JOIN {t}staged s WHERE s.account = k.account)"
+        )
+
     def find_concerned(self) -> None:
         """New accounts that make a choice, say their interop address, or were here once."""
         new = (
@@ -288,11 +295,6 @@ class AccountStaging:
         )
         self._apply_notes("said", "attribute", SAID, "value", "n.value")
         self._apply_notes("versions", "since", VERSION, "version", "n.number")
-        # The source says now what the entry holds: nothing else is to be remembered of it.
-        self.staged.execute(
-            "DELETE FROM said WHERE EXISTS (SELECT 1 FROM {t}staged s JOIN {t}matched m ON m.line = s.line"
-            f" WHERE s.account = said.account AND m.same = 1 AND {_NOT_REFUSED % 's'})"
-        )
 
     def _fresh(self) -> Iterator[LedgerRow]:
         after = ""

@@ -92,6 +92,9 @@ _REPLACE = text(
 )
 _IDENTIFY = text("UPDATE entries SET person = :person, account = :account WHERE id = :id")
 _OF_ACCOUNT = text(f"SELECT {COLUMNS} FROM entries WHERE account = :account ORDER BY id")  # noqa: S608
+_ACCOUNTS = text(
+    f"SELECT {COLUMNS} FROM entries WHERE account > :after ORDER BY account LIMIT :limit"  # noqa: S608
+)
 _OF_LOCAL = text(
     "SELECT account FROM entries WHERE account >= :low AND account < :high AND account <> :account"
     " ORDER BY account LIMIT 1"
@@ -122,6 +125,13 @@ class EntryReader:
     def entries_of_account(self, account: str) -> list[EntryRow]:
         """The account of a native address, in lower case; never more than one."""
         return self._many(_OF_ACCOUNT, {"account": account})
+
+    def every_account(self) -> Iterator[EntryRow]:
+        """All accounts, by native address, few in memory at once."""
+        after = ""
+        while rows := self._many(_ACCOUNTS, {"after": after, "limit": ROWS_AT_ONCE}):
+            yield from rows
+            after = rows[-1].account or ""
 
     def namesake(self, account: str) -> str | None:
         """The native address of another account that differs by its domain alone."""

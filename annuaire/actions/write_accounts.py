@@ -1,0 +1,82 @@
+"""One account changed in a transaction that is open already: judged by the rules, with what is to be remembered.
+
+Commands and LDAP writes come here; imports, which have many, ask the same rules in import_accounts.py.
+"""
+
+from __future__ import annotations
+
+from annuaire.actions import account_memory, accounts, entry_rules, preparing
+from annuaire.actions.account_memory import NOTHING, StoreAddresses
+from annuaire.actions.accounts import Attributes, Order, RuleError, Settled
+from annuaire.domain import account as subscriptions
+from annuaire.ldap.results import ResultCode
+from annuaire.store.account_staging import NAMED_TWICE
+from annuaire.store.engine import Writer
+from annuaire.store.entries import EntryRow
+
+
+def settle(
+    writer: Writer, row: EntryRow | None, old: Attributes | None, new: Attributes, order: Order
+) -> Settled:
+    """An entry that is an account, or was one, as it will be kept. What follows is written; the entry itself is not.
+
+    RuleError: it is not taken. What was written until then must be undone.
+    """
+    verdict = entry_rules.judge(old, new)
+    if verdict.refusal:
+        raise RuleError(*verdict.refusal, verdict.refusal[1])
+    before = None if old is None else subscriptions.of(old)
+    wanted = subscriptions.of(new)
+    if wanted is None:
+        hides = forsake(writer, row, old, order)
+        return Settled(new, (), account_memory.Notes(), "", hides)
+    own = 0 if row is None else row.id
+    if any(other.id != own for other in writer.entries_of_account(wanted.native.lower())):
+        raise RuleError(
+            ResultCode.constraintViolation,
+            NAMED_TWICE,
+            f"L'adresse {wanted.native} est celle d'un autre compte.",
+        )
+    memory = account_memory.recall(writer, before or wanted)
+    leftover = NOTHING
+    if before is not None:
+        leftover = account_memory.recall(writer, wanted)
+        memory = memory._replace(ledger=leftover.ledger)
+    settled = accounts.settle(
+        old,
+        new,
+        memory,
+        order,
+        StoreAddresses(writer, own),
+        created_at="" if row is None else row.created_at,
+        leftover=leftover,
+    )
+    account_memory.keep(writer, settled.notes)
+    return settled
+
+
+def forsake(writer: Writer, row: EntryRow | None, old: Attributes | None, order: Order) -> bool:
+    """An account whose entry goes, or is one no more: it is remembered. Whether strangers lose sight of somebody."""
+    before = None if old is None else subscriptions.of(old)
+    if old is None or before is None:
+        return False
+    created_at = "" if row is None else row.created_at
+    account_memory.keep(
+        writer, accounts.forsaken(old, account_memory.recall(writer, before), order, created_at)
+    )
+    return accounts.hides(old, None, order)
+
+
+def change(writer: Writer, row: EntryRow, wanted: Attributes, order: Order) -> tuple[Settled, bool]:
+    """An account as somebody wants it, judged and written; and whether anything of it is another.
+
+    A decision that leaves the entry as it is is a change too: whoever compares an import meanwhile must see it.
+    """
+    old = preparing.decode(row.attributes, row.passwords)
+    settled = settle(writer, row, old, wanted, order)
+    changed = settled.attributes != old or not settled.notes.empty
+    if changed:
+        kept = {name: list(values) for name, values in settled.attributes.items()}
+        described = subscriptions.described(kept, row.uuid)
+        writer.replace(row, *preparing.encode(kept), row.structural, *described)
+    return settled, changed
