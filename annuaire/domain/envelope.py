@@ -162,6 +162,8 @@ def _networks(texts: Sequence[str]) -> list[IPv4Network | IPv6Network]:
     return found
 
 
+# Whose domain is looked up on the liste blanche.
+_LISTABLE = frozenset({DGS, ELSEWHERE})
 # Three values are made for each message: this skips a call.
 _new = tuple.__new__
 
@@ -173,7 +175,9 @@ def collect(envelope: Envelope, lookups: Lookups, settings: Settings) -> Facts:
     else:
         sender = _party(envelope.sender, lookups, settings)
     recipient = _party(envelope.recipient, lookups, settings)
-    unlisted = _is_unlisted(sender) or _is_unlisted(recipient)
+    unlisted = (sender.listed is None and sender.kind in _LISTABLE) or (
+        recipient.listed is None and recipient.kind in _LISTABLE
+    )
     return _new(Facts, (sender, recipient, not unlisted or lookups.loaded()))
 
 
@@ -196,7 +200,3 @@ def _party(text: str, lookups: Lookups, settings: Settings) -> Party:
 def _of_session(user: str, lookups: Lookups) -> AccountFacts | None:
     address = mail_address.parse(user) if user else None
     return None if address is None else lookups.account(address.exact)
-
-
-def _is_unlisted(party: Party) -> bool:
-    return party.listed is None and party.kind in (DGS, ELSEWHERE)
