@@ -274,7 +274,10 @@ def hold_back(source: StoreSource, folder: IndexFolder) -> None:
     """Answer strangers again when the index has all that is committed now, whichever machine wrote it.
 
     Note [Secrecy before availability]. Under the write lock, so that nothing that a writer announces is taken back.
+    Without an index nobody is answered, and the one that is built has all of it.
     """
+    if folder.current() is None:
+        return
     with source.store().write_lock(), source.store().reading() as reader:
         if folder.hidden_until() < reader.head():
             folder.hide_until(reader.head())
