@@ -1,7 +1,5 @@
 """What each audience is shown of people and structures that several sources know, from real stores."""
 
-import itertools
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,6 @@ from annuaire.actions.refresh import StoreSource
 from annuaire.actions.views import ViewSettings
 from annuaire.domain.audience import NAMES, Audience
 from annuaire.domain.visibility import STRANGERS
-from annuaire.index.entry import IndexEntry
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import SizeLimits
@@ -425,54 +422,7 @@ def test_a_liste_blanche_decides_as_soon_as_it_is_loaded(source: StoreSource, tm
         assert {one for one in (BEST, OTHER) if one.encode() in octets} == set(expected or [])
 
 
-# ------------------------------------------------------------------ the order of imports
-
-
-def test_the_order_of_imports_changes_nothing(tmp_path: Path) -> None:
-    """Times aside: they tell when a source was heard, and each order hears it at another moment."""
-    lines = [
-        *two_mailboxes(),
-        person(LUC, "luc@medecin.mssante.fr", nom="MARTIN", prenom="Luc", l6="62000 ARRAS"),
-        person(LUC, "luc@ch-exemple.mssante.fr", nom="MARTIN", prenom="Luc", service="URGENCES"),
-        structure("imagerie@ch-exemple.mssante.fr", service="SCANNER"),
-        structure("imagerie@ch-exemple.mssante.fr", service="RADIOLOGIE"),
-        person(ANNE, "garde@ch-exemple.mssante.fr"),
-        person(LUC, "garde@ch-exemple.mssante.fr"),
-    ]
-    activities = [
-        activity(ANNE, commune="Dunkerque", raison_sociale="A"),
-        activity(ANNE, commune="Lens", raison_sociale="B"),
-        activity(LUC, commune="Arras"),
-    ]
-    accounts = {
-        "anne": anne(),
-        "anne2": account("anne2", IdentifiantPP=ANNE[1:], sn="DUPONT-MARTIN"),
-        "luc": account("luc", IdentifiantPP=LUC[1:], sn="MARTIN", listeRouge="TRUE"),
-    }
-    chance = random.Random(5)
-    found = []
-    for number, order in enumerate(itertools.permutations(("accounts", "mailboxes", "list"))):
-        source = made("", tmp_path / str(number))
-        store = source.store()
-        for what in order:
-            if what == "accounts":
-                for uid in chance.sample(list(accounts), len(accounts)):
-                    told.write(store, uid, accounts[uid])
-            elif what == "mailboxes":
-                told.publish(store, *chance.sample(lines, chance.randrange(1, len(lines))))
-                told.publish(store, *chance.sample(lines, len(lines)))
-            else:
-                told.list_domains(store, "ch-exemple.mssante.fr", "medecin.mssante.fr")
-        told.work(store, *chance.sample(activities, len(activities)))
-        found.append(sorted(map(timeless, told.computed(source)), key=lambda one: (one.key, one.audiences)))
-        store.close()
-    assert len(found[0]) > 6
-    assert all(one == found[0] for one in found)
-
-
-def timeless(entry: IndexEntry) -> IndexEntry:
-    kept = {name: v for name, v in entry.operational.items() if not name.endswith("Timestamp")}
-    return entry._replace(operational=kept)
+# ------------------------------------------------------------------ the fixtures
 
 
 def test_the_invented_people_of_both_networks_are_one_directory(tmp_path: Path) -> None:

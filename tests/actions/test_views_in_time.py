@@ -1,8 +1,9 @@
-"""Whatever happens to the sources, an index that followed it is the index that is built of what they say now."""
+"""Whatever happens to the sources and in what order, views are those of what they say now: followed or built anew."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from annuaire.actions import comparing, refresh
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Refused
+from annuaire.index.entry import IndexEntry
 from annuaire.index.facts import FactsReader
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
@@ -200,3 +202,54 @@ def test_an_index_that_followed_is_the_one_that_is_built_anew(
     assert set(life.happened) == {"write", "delete", "rename", "publish", "work", "list_domains"}
     for views in met.values():
         assert len(views) > 4, "little happened in the view of somebody"
+
+
+# ------------------------------------------------------------------ the order of imports
+
+
+def test_the_order_of_imports_changes_nothing(tmp_path: Path) -> None:
+    """Times aside: they tell when a source was heard, and each order hears it at another moment."""
+    lines = [
+        *(person(HOLDERS[0], f"anne@{domain}", l6="59000 LILLE") for domain in DOMAINS[:2]),
+        person(HOLDERS[1], "luc@medecin.mssante.fr", nom="MARTIN", prenom="Luc", l6="62000 ARRAS"),
+        person(HOLDERS[1], "luc@ch-exemple.mssante.fr", nom="MARTIN", prenom="Luc", service="URGENCES"),
+        structure("imagerie@ch-exemple.mssante.fr", service="SCANNER"),
+        structure("imagerie@ch-exemple.mssante.fr", service="RADIOLOGIE"),
+        person(HOLDERS[0], "garde@ch-exemple.mssante.fr"),
+        person(HOLDERS[1], "garde@ch-exemple.mssante.fr"),
+    ]
+    activities = [
+        activity(HOLDERS[0], commune="Dunkerque", raison_sociale="A"),
+        activity(HOLDERS[0], commune="Lens", raison_sociale="B"),
+        activity(HOLDERS[1], commune="Arras"),
+    ]
+    accounts = {
+        "anne": told.account("anne", IdentifiantPP=HOLDERS[0][1:]),
+        "anne2": told.account("anne2", IdentifiantPP=HOLDERS[0][1:], sn="DUPONT-MARTIN"),
+        "luc": told.account("luc", IdentifiantPP=HOLDERS[1][1:], sn="MARTIN", listeRouge="TRUE"),
+    }
+    chance = random.Random(5)
+    found = []
+    for number, order in enumerate(itertools.permutations(("accounts", "mailboxes", "list"))):
+        source = StoreSource("", tmp_path / str(number), both.SUFFIX)
+        both.begun(source)
+        store = source.store()
+        for what in order:
+            if what == "accounts":
+                for uid in chance.sample(list(accounts), len(accounts)):
+                    told.write(store, uid, accounts[uid])
+            elif what == "mailboxes":
+                told.publish(store, *chance.sample(lines, chance.randrange(1, len(lines))))
+                told.publish(store, *chance.sample(lines, len(lines)))
+            else:
+                told.list_domains(store, "ch-exemple.mssante.fr", "medecin.mssante.fr")
+        told.work(store, *chance.sample(activities, len(activities)))
+        found.append(sorted(map(timeless, told.computed(source)), key=lambda one: (one.key, one.audiences)))
+        store.close()
+    assert len(found[0]) > 6
+    assert all(one == found[0] for one in found)
+
+
+def timeless(entry: IndexEntry) -> IndexEntry:
+    kept = {name: v for name, v in entry.operational.items() if not name.endswith("Timestamp")}
+    return entry._replace(operational=kept)
