@@ -97,8 +97,6 @@ def test_a_modification_that_hides_nobody_is_not(place: Place, account: Account)
     assert code(place) == ResultCode.success
 
 
-# Passes once cli/imports.py gives import_ldif the folder of the index; then the mark goes.
-@pytest.mark.xfail(strict=False, reason="the command does not give the index folder yet")
 @pytest.mark.parametrize("kind", ["content", "modification", "deletion"])
 def test_annuaire_import_announces(
     place: Place, account: Account, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
