@@ -86,7 +86,7 @@ def missing() -> str:
 
 
 class Postfix:
-    """Started from snippets with `changes` made in them, each of which must be found.
+    """Started from snippets with `changes` made in them, and in the tables that lie beside the certificates.
 
     For it all `hosts` have the address `elsewhere`, and SMTP is spoken at `smtp_port`.
     """
@@ -120,8 +120,9 @@ class Postfix:
             "smtp_port": smtp_port,
         }
         texts = {"main.cf": MAIN.format(**given) + main, "master.cf": MASTER.format(**given) + master}
+        beside = [path for path in (self.folder / "tls").iterdir() if path.suffix == ".cf"]
+        texts |= {path.name: path.read_text() for path in beside}
         for old, new in {**changes, "/etc/postfix/": f"{self.folder}/tls/"}.items():
-            assert old == "/etc/postfix/" or any(old in text for text in texts.values()), old
             texts = {name: text.replace(old, new) for name, text in texts.items()}
         # The one path of the system that stays: where its packages say which tables can be loaded.
         texts["main.cf"] = texts["main.cf"].replace(
@@ -132,7 +133,7 @@ class Postfix:
         (self.folder / "queue/etc/nsswitch.conf").write_text("hosts: files\n")
         (self.folder / "queue/etc/hosts").write_text(f"{elsewhere} {' '.join(hosts)}\n")
         for name, text in texts.items():
-            (self.folder / "conf" / name).write_text(text)
+            (self.folder / ("conf" if name in ("main.cf", "master.cf") else "tls") / name).write_text(text)
 
     def run(self, *arguments: str) -> None:
         assert PROGRAM is not None

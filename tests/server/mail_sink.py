@@ -24,6 +24,7 @@ class Sink:
     """Listens at a port of the system's choice; `context` makes it offer STARTTLS."""
 
     def __init__(self, address: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> None:
+        self.away = False  # tells everybody to come back later
         self._arrived: dict[str, Arrived] = {}
         self._changed = threading.Condition()
         self.context = context
@@ -72,6 +73,9 @@ def _converse(sink: Sink, handler: socketserver.StreamRequestHandler, stack: con
     def say(text: str) -> None:
         connection.sendall(text.encode() + b"\r\n")
 
+    if sink.away:
+        say("421 4.3.2 away")
+        return
     say("220 sink ESMTP")
     while line := lines.readline():
         verb, _, rest = line.decode().strip().partition(" ")

@@ -81,8 +81,8 @@ class System(NamedTuple):
     """All that a test talks to."""
 
     annuaire: serving.Server
+    ports: dict[str, int]
     postfix: Postfix
-    submission: int
     v1: Sink
     v2: Sink
     trust: Sink  # the rest of the trust space
@@ -104,7 +104,7 @@ class System(NamedTuple):
     @contextlib.contextmanager
     def logged_in(self, login: str) -> Iterator[smtplib.SMTP]:
         with smtplib.SMTP(
-            "127.0.0.1", self.submission, "client.example", timeout=20, source_address=(OUTSIDE, 0)
+            "127.0.0.1", self.ports["submission"], "client.example", timeout=20, source_address=(OUTSIDE, 0)
         ) as client:
             client.starttls(context=certificates_for_mail.client(self.tls, ""))
             client.login(login, "secret")
@@ -138,64 +138,90 @@ def envelope(arrived: Arrived) -> tuple[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Postfix with the socketmap tables, and senders rewritten in a queue of their own."""
-    with system(tmp_path_factory.mktemp("mail"), "main.cf", "master.cf") as running:
-        yield running
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("mail")
+    certificates_for_mail.make(made / "tls", (CH, DGS, CLINIC))
+    (made / "people.ldif").write_text(PEOPLE)
+    recipients = (SNIPPETS / "ldap/annuaire-recipients.cf").read_text()
+    (made / "tls/annuaire-recipients.cf").write_text(recipients)
+    return made
+
+
+@pytest.fixture(scope="module")
+def sinks(folder: Path) -> Iterator[tuple[Sink, Sink, Sink]]:
+    made = Sink(), Sink(), Sink(ELSEWHERE, certificates_for_mail.server(folder / "tls", CH))
+    yield made
+    for sink in made:
+        sink.close()
+
+
+@pytest.fixture(scope="module")
+def annuaire(folder: Path, sinks: tuple[Sink, Sink, Sink]) -> Iterator[serving.Server]:
+    """At ports of its own choice, which stay its own: it is stopped and started again."""
+    ldap, policy, socketmap, again = (free_port() for _ in range(4))
+    server = serving.Server(
+        folder / "var",
+        ANNUAIRE_LISTEN_LDAP=f"tcp:{ldap}:interface=127.0.0.1",
+        ANNUAIRE_LISTEN_POLICY=f"tcp:{policy}:interface=127.0.0.1",
+        ANNUAIRE_LISTEN_SOCKETMAP=f"tcp:{socketmap}:interface=127.0.0.1",
+        ANNUAIRE_ROUTING_OWN_NETWORKS=f'["{OWN}/32"]',
+        ANNUAIRE_ROUTING_REQUIRE_CERTIFICATE="true",
+        ANNUAIRE_ROUTING_TRANSPORT_MSSANTE=f"mssante:[127.0.0.1]:{again}",
+        ANNUAIRE_ROUTING_TRANSPORT_V1=f"apicrypt1:[127.0.0.1]:{sinks[0].port}",
+        ANNUAIRE_ROUTING_TRANSPORT_V2=f"apicrypt2:[127.0.0.1]:{sinks[1].port}",
+    )
+    for command in (
+        ("import", str(folder / "people.ldif")),
+        ("liste-blanche", "load", str(FIXTURES / "liste_blanche/signed.xml"), "--unsigned"),
+        ("account", "add", "postfix", "--audience", "routage", "--password-stdin"),
+    ):
+        done = server.annuaire(*command, input="secret\n")
+        assert done.returncode == 0, done.stderr
+    server.start()
+    yield server
+    server.stop()
 
 
 @contextlib.contextmanager
-def system(folder: Path, main: str, master: str, **variables: str) -> Iterator[System]:
-    with contextlib.ExitStack() as stack:
-        port, submission = free_port(), free_port()
-        again, policy, socketmap, ldap = (free_port() for _ in range(4))
-        folder_of_tls = folder / "tls"
-        certificates_for_mail.make(folder_of_tls, (CH, DGS, CLINIC))
-        v1, v2, trust = Sink(), Sink(), Sink(ELSEWHERE, certificates_for_mail.server(folder_of_tls, CH))
-        for sink in (v1, v2, trust):
-            stack.callback(sink.close)
-        way_out = f"mssante:[127.0.0.1]:{again}" if master == "master.cf" else "mssante:"
-        annuaire = serving.Server(
-            folder / "var",
-            ANNUAIRE_LISTEN_LDAP=f"tcp:{ldap}:interface=127.0.0.1",
-            ANNUAIRE_LISTEN_POLICY=f"tcp:{policy}:interface=127.0.0.1",
-            ANNUAIRE_LISTEN_SOCKETMAP=f"tcp:{socketmap}:interface=127.0.0.1",
-            ANNUAIRE_ROUTING_OWN_NETWORKS=f'["{OWN}/32"]',
-            ANNUAIRE_ROUTING_REQUIRE_CERTIFICATE="true",
-            ANNUAIRE_ROUTING_TRANSPORT_MSSANTE=way_out,
-            ANNUAIRE_ROUTING_TRANSPORT_V1=f"apicrypt1:[127.0.0.1]:{v1.port}",
-            ANNUAIRE_ROUTING_TRANSPORT_V2=f"apicrypt2:[127.0.0.1]:{v2.port}",
-            **variables,
-        )
-        (folder / "people.ldif").write_text(PEOPLE)
-        for command in (
-            ("import", str(folder / "people.ldif")),
-            ("liste-blanche", "load", str(FIXTURES / "liste_blanche/signed.xml"), "--unsigned"),
-            ("account", "add", "postfix", "--audience", "routage", "--password-stdin"),
-        ):
-            done = annuaire.annuaire(*command, input="secret\n")
-            assert done.returncode == 0, done.stderr
-        postfix = Postfix(
-            port,
-            f"{OWN}/32",
-            (SNIPPETS / main).read_text(),
-            (SNIPPETS / master).read_text(),
-            folder_of_tls,
-            ELSEWHERE,
-            ("ch-exemple.mssante.fr", "medecin.mssante.fr"),
-            trust.port,
-            {
-                "127.0.0.1:10040": f"127.0.0.1:{policy}",
-                "127.0.0.1:10041": f"127.0.0.1:{socketmap}",
-                "127.0.0.1:10026": f"127.0.0.1:{again}",
-                "submission inet": f"{submission} inet",
-            },
-        )
-        annuaire.start()
-        stack.callback(annuaire.stop)
-        stack.callback(postfix.stop)
-        postfix.start()
-        yield System(annuaire, postfix, submission, v1, v2, trust)
+def system(
+    annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink], main: str, master: str
+) -> Iterator[System]:
+    """Postfix from these snippets, with our ports and gateways in them."""
+    way_out = annuaire.environment["ANNUAIRE_ROUTING_TRANSPORT_MSSANTE"]
+    ports = {name: free_port() for name in ("smtp", "submission")}
+    tls = annuaire.state.parent / "tls"
+    postfix = Postfix(
+        ports["smtp"],
+        f"{OWN}/32",
+        main,
+        master,
+        tls,
+        ELSEWHERE,
+        ("ch-exemple.mssante.fr", "medecin.mssante.fr"),
+        sinks[2].port,
+        {
+            "127.0.0.1:10040": f"127.0.0.1:{annuaire.port('policy')}",
+            "127.0.0.1:10041": f"127.0.0.1:{annuaire.port('socketmap')}",
+            "127.0.0.1:10026": way_out.removeprefix("mssante:").replace("[", "").replace("]", ""),
+            "127.0.0.1:3890": f"127.0.0.1:{annuaire.port('ldap')}",
+            "submission inet": f"{ports['submission']} inet",
+        },
+    )
+    try:
+        yield System(annuaire, ports, postfix.start(), *sinks)
+    finally:
+        postfix.stop()
+
+
+@pytest.fixture(scope="module")
+def tables(annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink]) -> Iterator[System]:
+    """Postfix with the socketmap tables, and senders rewritten in a queue of their own."""
+    with system(annuaire, sinks, snippet("main.cf"), snippet("master.cf")) as running:
+        yield running
+
+
+def snippet(name: str) -> str:
+    return (SNIPPETS / name).read_text()
 
 
 class TestInsideTheSphere:
@@ -221,6 +247,14 @@ class TestInsideTheSphere:
         arrived = (tables.v1 if version == 1 else tables.v2).took(subject)
         assert envelope(arrived) == (sender, [delivered])
         assert arrived.header("From") == sender
+
+    def test_who_writes_under_the_interop_address_is_native_inside(self, tables: System) -> None:
+        with tables.connected(OWN) as client:
+            subject = sent(client, JEAN_INTEROP, YVES, DOCTOR)
+        arrived = tables.v1.took(subject)
+        assert (arrived.sender, arrived.header("From")) == (JEAN, JEAN)
+        arrived = tables.trust.took(subject)
+        assert (arrived.sender, arrived.header("From")) == (JEAN_INTEROP, JEAN_INTEROP)
 
     @pytest.mark.parametrize(
         ("sender", "recipient", "reply"),
@@ -383,22 +417,76 @@ class TestTrouble:
     def test_without_annuaire_everything_comes_back_later_and_does(self, tables: System) -> None:
         """Never refused, never lost; and Postfix is told nothing when annuaire is there again."""
         with tables.connected(OWN) as client:
-            assert asked(client, JEAN, YVES).startswith("250 ")
+            tables.v1.away = True
+            waiting = sent(client, JEAN, YVES)
             tables.annuaire.stop()
             try:
                 for source, certificate, sender, recipients in (
-                    (OWN, "", JEAN, (YVES, DOCTOR, NOBODY, STRANGER)),
+                    (OWN, "", JEAN, (YVES, DOCTOR)),
                     (OUTSIDE, CH, DOCTOR, (JEAN_INTEROP, NOBODY_INTEROP)),
                 ):
                     with tables.connected(source, certificate) as other:
-                        for recipient in recipients[:2]:
+                        for recipient in recipients:
                             assert asked(other, sender, recipient).startswith("4"), recipient
                 assert asked(client, JEAN, NOBODY).startswith("4")
+                time.sleep(1.5)  # in which Postfix tries again what waits in its queue, and has nobody to ask
             finally:
                 tables.annuaire.start()
+                tables.v1.away = False
+            # Postfix remembers for 30 s what became of the last address that it resolved: each time another is asked.
             until = time.monotonic() + 10
-            while not (reply := asked(client, JEAN, YVES)).startswith("250 "):
+            for recipient in itertools.cycle((YVES, MARIE, JEAN)):
+                reply = asked(client, JEAN, recipient)
+                if reply.startswith("250 "):
+                    break
                 assert reply.startswith("4")
-                assert time.monotonic() < until
+                assert time.monotonic() < until, reply
                 time.sleep(0.2)
             assert asked(client, JEAN, NOBODY).startswith("550 5.1.1 ")
+            tables.v2.took(sent(client, JEAN, MARIE))
+            assert envelope(tables.v1.took(waiting, 20)) == (JEAN, [YVES])
+        assert "status=bounced" not in tables.postfix.log()
+
+
+class TestOverLdap:
+    def test_recipients_are_the_same(self, annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink]) -> None:
+        main = snippet("main.cf") + snippet("ldap/main.cf")
+        with system(annuaire, sinks, main, snippet("master.cf")) as ldap:
+            with ldap.connected(OUTSIDE, CH) as client:
+                subject = sent(client, DOCTOR, ROSE_INTEROP, JEAN_INTEROP.replace("@", "+rdv@"))
+                native = [
+                    JEAN.replace("@", "+rdv@"),
+                    ROSE,
+                ]  # over LDAP it is Postfix that looks behind extensions
+                assert sorted(ldap.v2.took(subject).recipients) == native
+                assert asked(client, DOCTOR, NOBODY_INTEROP).startswith("550 5.1.1 ")
+            with ldap.connected(OWN) as client:
+                subject = sent(client, YVES, ROSE_INTEROP)
+                assert envelope(ldap.v2.took(subject)) == (YVES, [ROSE])
+                assert asked(client, JEAN, YVES).startswith("250 ")
+                assert asked(client, JEAN, PAUL).startswith("550 5.2.1 ")
+            assert "warning: dict_ldap" not in ldap.postfix.log()
+
+
+class TestLight:
+    def test_the_sender_is_rewritten_and_colleagues_in_the_headers_too(
+        self, annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink]
+    ) -> None:
+        master = snippet("master.cf").partition("# Out of the sphere.")[0] + snippet("master-light.cf")
+        annuaire.stop()
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setitem(annuaire.environment, "ANNUAIRE_ROUTING_TRANSPORT_MSSANTE", "mssante:")
+            annuaire.start()
+            with (
+                system(annuaire, sinks, snippet("main.cf"), master) as light,
+                light.connected(OWN) as client,
+            ):
+                headers = f"Cc: Rose <{ROSE}>, {MARIE}\r\n"
+                subject = sent(client, JEAN, DOCTOR, YVES, headers=headers)
+                outside, inside = light.trust.took(subject), light.v1.took(subject)
+        assert envelope(inside) == (JEAN, [YVES])
+        assert inside.header("Cc") == f"Rose <{ROSE}>, {MARIE}"
+        assert envelope(outside) == (JEAN_INTEROP, [DOCTOR])
+        assert outside.header("From") == JEAN_INTEROP
+        # What the note in master-light.cf says: hers are open, whatever she chose; Marie's are not.
+        assert outside.header("Cc") == f"Rose <{ROSE_INTEROP}>, {MARIE}"
