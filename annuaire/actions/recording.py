@@ -68,7 +68,9 @@ class Announce:
 
     def __call__(self, number: int) -> None:
         if self._folder is not None:
-            self.earlier, self.number = self._folder.hidden_until(), number
+            # There may be no index yet; one that is being built must know as well.
+            self.earlier = self._folder.hidden_until() if self._folder.path.exists() else 0
+            self.number = number
             self._folder.hide_until(number)
 
 

@@ -64,10 +64,6 @@ def binding(tmp_path_factory: pytest.TempPathFactory) -> serving.Server:
                     f"annuaireAudience: routage\nuserPassword: {kept}\n"
                 ),
                 (
-                    f"dn: uid=inconnu,{COMPTES}\nobjectClass: account\nobjectClass: annuaireCompte\nuid: inconnu\n"
-                    f"annuaireAudience: everybody\nuserPassword: {kept}\n"
-                ),
-                (
                     f"dn: uid=agent,{APICRYPT}\nobjectClass: inetOrgPerson\nobjectClass: annuaireCompte\nuid: agent\n"
                     f"cn: a\nsn: a\nannuaireAudience: mssante\nuserPassword: {kept}\n"
                 ),
