@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 SNIPPETS = Path(__file__).resolve().parents[2] / "fixtures" / "postfix"
 # Debian puts it where users do not look.
@@ -85,55 +86,66 @@ def missing() -> str:
     return ""
 
 
-class Postfix:
-    """Started from snippets with `changes` made in them, and in the tables that lie beside the certificates.
+def knows(kind: str) -> bool:
+    """Whether this Postfix has tables of a kind."""
+    known = subprocess.run(["postconf", "-m"], capture_output=True, text=True, check=False)
+    return kind in known.stdout.split()
 
-    For it all `hosts` have the address `elsewhere`, and SMTP is spoken at `smtp_port`.
-    """
+
+class Surroundings(NamedTuple):
+    """What lies around a Postfix: its clients inside, and the rest of the trust space."""
+
+    own: str  # mynetworks
+    tls: Path  # certificates, and tables that lie beside them
+    hosts: dict[str, str]  # address of each name; no name server is asked
+    smtp_port: int  # where they all speak SMTP
+
+
+def new_folder() -> Path:
+    """Postfix's user must reach it; below pytest's own folders it could not."""
+    folder = Path(tempfile.mkdtemp(prefix="annuaire-postfix-"))
+    folder.chmod(0o755)
+    for name in ("conf", "queue", "queue/etc", "data"):
+        (folder / name).mkdir()
+    return folder
+
+
+class Postfix:
+    """Started from snippets with `changes` made in them, and in the tables that lie beside the certificates."""
 
     def __init__(
         self,
+        folder: Path,
         port: int,
-        own: str,
-        main: str,
-        master: str,
-        tls: Path,
-        elsewhere: str,
-        hosts: tuple[str, ...],
-        smtp_port: int,
+        around: Surroundings,
+        snippets: tuple[str, str],
         changes: dict[str, str],
     ) -> None:
-        # Postfix's user must reach it; below pytest's own folders it could not.
-        self.folder = Path(tempfile.mkdtemp(prefix="annuaire-postfix-"))
-        self.folder.chmod(0o755)
+        self.folder = folder
         self.port = port
         self.logins = Logins()
-        shutil.copytree(tls, self.folder / "tls")
-        for name in ("conf", "queue", "data"):
-            (self.folder / name).mkdir()
-        os.chown(self.folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
+        os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
+        shutil.copytree(around.tls, folder / "tls")
         given = {
-            "folder": self.folder,
-            "own": own,
+            "folder": folder,
+            "own": around.own,
             "port": port,
             "login_port": self.logins.port,
-            "smtp_port": smtp_port,
+            "smtp_port": around.smtp_port,
         }
-        texts = {"main.cf": MAIN.format(**given) + main, "master.cf": MASTER.format(**given) + master}
-        beside = [path for path in (self.folder / "tls").iterdir() if path.suffix == ".cf"]
-        texts |= {path.name: path.read_text() for path in beside}
-        for old, new in {**changes, "/etc/postfix/": f"{self.folder}/tls/"}.items():
-            texts = {name: text.replace(old, new) for name, text in texts.items()}
-        # The one path of the system that stays: where its packages say which tables can be loaded.
-        texts["main.cf"] = texts["main.cf"].replace(
-            f"meta_directory = {self.folder}/tls", "meta_directory = /etc/postfix"
-        )
-        # Chrooted: its smtp finds hosts here, and no name server is asked.
-        (self.folder / "queue" / "etc").mkdir()
-        (self.folder / "queue/etc/nsswitch.conf").write_text("hosts: files\n")
-        (self.folder / "queue/etc/hosts").write_text(f"{elsewhere} {' '.join(hosts)}\n")
-        for name, text in texts.items():
-            (self.folder / ("conf" if name in ("main.cf", "master.cf") else "tls") / name).write_text(text)
+        texts = {
+            folder / "conf/main.cf": MAIN.format(**given) + snippets[0],
+            folder / "conf/master.cf": MASTER.format(**given) + snippets[1],
+        }
+        texts |= {path: path.read_text() for path in (folder / "tls").glob("*.cf")}
+        for path, text in texts.items():
+            for old, new in {**changes, "/etc/postfix/": f"{folder}/tls/"}.items():
+                text = text.replace(old, new)
+            path.write_text(text)
+        # Chrooted, its smtp looks for hosts here.
+        (folder / "queue/etc/nsswitch.conf").write_text("hosts: files\n")
+        hosts = [f"{address} {name}\n" for name, address in around.hosts.items()]
+        (folder / "queue/etc/hosts").write_text("".join(hosts))
 
     def run(self, *arguments: str) -> None:
         assert PROGRAM is not None

@@ -18,7 +18,7 @@ import mail_server
 import pytest
 import serving
 from benchmark.servers import free_port
-from mail_server import SNIPPETS, Postfix
+from mail_server import SNIPPETS, Postfix, Surroundings
 from mail_sink import Arrived, Sink
 
 FIXTURES = SNIPPETS.parent
@@ -184,29 +184,28 @@ def annuaire(folder: Path, sinks: tuple[Sink, Sink, Sink]) -> Iterator[serving.S
 
 @contextlib.contextmanager
 def system(
-    annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink], main: str, master: str
+    annuaire: serving.Server,
+    sinks: tuple[Sink, Sink, Sink],
+    main: str,
+    master: str,
+    folder: Path | None = None,
 ) -> Iterator[System]:
     """Postfix from these snippets, with our ports and gateways in them."""
     way_out = annuaire.environment["ANNUAIRE_ROUTING_TRANSPORT_MSSANTE"]
     ports = {name: free_port() for name in ("smtp", "submission")}
-    tls = annuaire.state.parent / "tls"
-    postfix = Postfix(
-        ports["smtp"],
-        f"{OWN}/32",
-        main,
-        master,
-        tls,
-        ELSEWHERE,
-        ("ch-exemple.mssante.fr", "medecin.mssante.fr"),
-        sinks[2].port,
-        {
-            "127.0.0.1:10040": f"127.0.0.1:{annuaire.port('policy')}",
-            "127.0.0.1:10041": f"127.0.0.1:{annuaire.port('socketmap')}",
-            "127.0.0.1:10026": way_out.removeprefix("mssante:").replace("[", "").replace("]", ""),
-            "127.0.0.1:3890": f"127.0.0.1:{annuaire.port('ldap')}",
-            "submission inet": f"{ports['submission']} inet",
-        },
+    listening = annuaire.described()["listening"]
+    domains = ("ch-exemple.mssante.fr", "medecin.mssante.fr")
+    around = Surroundings(
+        f"{OWN}/32", annuaire.state.parent / "tls", dict.fromkeys(domains, ELSEWHERE), sinks[2].port
     )
+    changes = {
+        "127.0.0.1:10040": listening["policy"],
+        "127.0.0.1:10041": listening["socketmap"],
+        "127.0.0.1:10026": way_out.removeprefix("mssante:").replace("[", "").replace("]", ""),
+        "127.0.0.1:3890": listening["ldap"],
+        "submission inet": f"{ports['submission']} inet",
+    }
+    postfix = Postfix(folder or mail_server.new_folder(), ports["smtp"], around, (main, master), changes)
     try:
         yield System(annuaire, ports, postfix.start(), *sinks)
     finally:
@@ -448,6 +447,7 @@ class TestTrouble:
         assert "status=bounced" not in tables.postfix.log()
 
 
+@pytest.mark.skipif(not mail_server.knows("ldap"), reason="postfix-ldap is not installed")
 class TestOverLdap:
     def test_recipients_are_the_same(self, annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink]) -> None:
         main = snippet("main.cf") + snippet("ldap/main.cf")
@@ -472,18 +472,33 @@ class TestLight:
     def test_the_sender_is_rewritten_and_colleagues_in_the_headers_too(
         self, annuaire: serving.Server, sinks: tuple[Sink, Sink, Sink]
     ) -> None:
+        """And all of it over unix sockets, which a chrooted Postfix finds in its queue's folder."""
+        main = snippet("main.cf").replace("inet:127.0.0.1:10040", "unix:annuaire/policy")
+        main = main.replace("inet:127.0.0.1:10041", "unix:annuaire/socketmap")
         master = snippet("master.cf").partition("# Out of the sphere.")[0] + snippet("master-light.cf")
+        folder = mail_server.new_folder()
+        sockets = folder / "queue/annuaire"
+        sockets.mkdir()
+        changed = {
+            "ANNUAIRE_ROUTING_TRANSPORT_MSSANTE": "mssante:",
+            "ANNUAIRE_LISTEN_POLICY": f"unix:{sockets}/policy:mode=666",
+            "ANNUAIRE_LISTEN_SOCKETMAP": f"unix:{sockets}/socketmap:mode=666",
+        }
         annuaire.stop()
-        with pytest.MonkeyPatch.context() as changed:
-            changed.setitem(annuaire.environment, "ANNUAIRE_ROUTING_TRANSPORT_MSSANTE", "mssante:")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in changed.items():
+                patch.setitem(annuaire.environment, name, value)
             annuaire.start()
             with (
-                system(annuaire, sinks, snippet("main.cf"), master) as light,
+                system(annuaire, sinks, main, master, folder) as light,
                 light.connected(OWN) as client,
             ):
                 headers = f"Cc: Rose <{ROSE}>, {MARIE}\r\n"
                 subject = sent(client, JEAN, DOCTOR, YVES, headers=headers)
                 outside, inside = light.trust.took(subject), light.v1.took(subject)
+                assert asked(client, JEAN, NOBODY).startswith("550 5.1.1 ")
+            annuaire.stop()
+        annuaire.start()
         assert envelope(inside) == (JEAN, [YVES])
         assert inside.header("Cc") == f"Rose <{ROSE}>, {MARIE}"
         assert envelope(outside) == (JEAN_INTEROP, [DOCTOR])
