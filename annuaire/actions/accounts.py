@@ -363,7 +363,7 @@ class _Settling:
             refusal = self._refusal(choice)
             if refusal is not None:
                 outcome, taken = choices.not_taken(held, asked), not chosen
-                if said is None or list(said) != asked:
+                if said is None or list(said) != asked or self.order.reset:
                     self.warnings.append(refusal.text)
         elif outcome.warning:
             self.warnings.append("Un choix de la personne passe avant celui du fichier (--reset-choices).")

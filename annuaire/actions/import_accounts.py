@@ -111,8 +111,8 @@ class ImportAccounts:
         if namesakes:
             self.warnings[NAMESAKE] += namesakes
 
-    def apply(self, writer: Writer) -> None:
-        self.kept.apply(writer)
+    def apply(self, writer: Writer, steps: bool) -> None:
+        self.kept.apply(writer, steps)
 
     def after(self, row: EntryRow) -> EntryRow | None:
         """An entry as the steps so far leave it, None when it goes."""

@@ -161,7 +161,7 @@ class _Import:
                 import_id = writer.next_import()
                 if applied:
                     applying.apply(self.staged, writer, import_id, self.has_steps)
-                    self.accounts.apply(writer)
+                    self.accounts.apply(writer, self.has_steps)
                     if self.accounts.hides:
                         announce(writer.head())
                 applying.record(self.staged, writer, import_id, name, self.sha256, applied, totals)

@@ -121,7 +121,8 @@ class Replay:
             new = modification.apply(old, changes, self._schema)
         except ModificationError as error:
             raise RefusedError(error.violation.code, error.violation.text) from None
-        if new == old:
+        if new == old and state.account is None:
+            # Of an account it may be remembered that its source says so now.
             self.counts["unchanged"] += 1
             return
         name = dn.parse(state.dn)
@@ -131,8 +132,8 @@ class Replay:
                 ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it (changetype: modrdn)"
             )
         touched = frozenset([self._preparation.canonical(one[1]) for one in changes])
-        self._keep(state, name, old, new, touched)
-        self.counts["changed"] += 1
+        kept = self._keep(state, name, old, new, touched)
+        self.counts["changed" if kept else "unchanged"] += 1
 
     def _rename(self, change: ModifyDn) -> None:
         state = self._existing(change.dn)
@@ -200,15 +201,17 @@ class Replay:
         old: dict[str, list[bytes]],
         new: dict[str, list[bytes]],
         touched: frozenset[str],
-    ) -> None:
-        """Check the entry as it will be, and keep it so."""
+    ) -> bool:
+        """Check the entry as it will be, and keep it so; whether it is another."""
         self._preparation.agree(name, new)
-        if state.account is not None or accounts.native(new) is not None:
-            new = self._settled(self._entry(state), state.uuid, old, new, touched)
         verdict = entry_rules.judge(old, new)
         if verdict.refusal:
             raise RefusedError(*verdict.refusal)
         self.warnings += len(verdict.warnings)
+        if state.account is not None or accounts.native(new) is not None:
+            new = self._settled(self._entry(state), state.uuid, old, new, touched)
+            if new == old and not state.moved:
+                return False
         structural = self._preparation.structural(new)
         described = account.described(new, state.uuid)
         attributes, passwords = preparing.encode(new)
@@ -221,6 +224,7 @@ class Replay:
                 **described._asdict(),
             )
         )
+        return True
 
     def _settled(
         self,

@@ -279,12 +279,17 @@ class AccountStaging:
         statement = "SELECT key FROM {t}staged WHERE line = :line"
         return [bytes(row[0]) for line in lines for row in self.staged.execute(statement, line=line)]
 
-    def apply(self, writer: Writer) -> None:
+    def apply(self, writer: Writer, steps: bool) -> None:
         """Keep what is to be remembered. The entries are applied apart."""
-        for old, new in self.staged.execute(
+        found = self.staged.execute(
             f"SELECT old, new FROM {{t}}moves v WHERE {_NOT_REFUSED % 'v'} ORDER BY line"
-        ).all():
-            writer.move_holder(old, new)
+        )
+        moves = [(old, new) for old, new in found]
+        if steps:  # one after the other, as everything in a file of changes
+            for old, new in moves:
+                writer.move_holder(old, new)
+        else:
+            writer.move_holders(moves)
         writer.note_allocated(self._fresh())
         self.staged.execute(
             "INSERT INTO ledger (address, holder, since, origin) SELECT address, holder, since, origin"

@@ -6,7 +6,7 @@ Note [An interop address is never given twice] is in domain/interop.py.
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -106,11 +106,20 @@ class LedgerWriter(LedgerReader):
             self._connection.execute(_RESTORE, some)
 
     def move_holder(self, old: str, new: str) -> None:
-        """An account without identification has another native address: its addresses stay its own.
+        self.move_holders([(old, new)])
+
+    def move_holders(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Accounts without identification have other native addresses, all at once: their addresses stay their own.
 
         Those of somebody who once had the new native address stay theirs, who are nobody's holder any more.
         """
-        if old != new:
-            self._connection.execute(_MOVE_HOLDER, {"old": new, "new": f"{new} {self.at}"})
-            self._connection.execute(_MOVE_HOLDER, {"old": old, "new": new})
-            self.note_allocated([*self.ledger_of(f"{new} {self.at}"), *self.ledger_of(new)])
+        real = [(old, new) for old, new in moves if old != new]
+        olds = {old for old, _ in real}
+        left = [(new, f"{new} {self.at}") for _, new in real if new not in olds]
+        # What moves leaves first: two may exchange their addresses.
+        away = [(old, f"> {new}") for old, new in real]
+        arrived = [(f"> {new}", new) for _, new in real]
+        for before, after in (*away, *left, *arrived):
+            self._connection.execute(_MOVE_HOLDER, {"old": before, "new": after})
+        for _, holder in (*left, *arrived):
+            self.note_allocated(self.ledger_of(holder))
