@@ -11,10 +11,6 @@ and knows neither who writes nor what else is in the envelope.
     tls         domain -> which certificates its mail servers may show (smtp_tls_policy_maps)
 
 Keys are read as addresses are in envelopes, with extensions; partial ones (`@domain`, a bare name, `*`) find nothing.
-
-Note [One address, one meaning]: an address that is not ours to decide about must not become one behind our back. Mail
-servers read `name%ours@other`, `ours!name`, "name@ours"@other or a name without domain in their own ways; where the
-table has no opinion about such a recipient, it is refused.
 """
 
 from __future__ import annotations
@@ -27,14 +23,11 @@ from typing import NamedTuple, Protocol
 
 from annuaire.domain import account as accounts
 from annuaire.domain import activation, liste_blanche, reasons, routing
-from annuaire.domain.envelope import INTEROP, MALFORMED, NATIVE, Party
+from annuaire.domain.envelope import INTEROP, NATIVE, POSTMASTER, Party
 from annuaire.domain.facts import AccountFacts
 from annuaire.domain.routing import Decision, Envelope, Lookups, Settings
 from annuaire.postfix import policy, socketmap
 
-# RFC 5321 §4.5.1: the one name that every server takes without a domain.
-POSTMASTER = "postmaster"
-_ROUTING = frozenset("%!@")
 # A CommonName that is a host's: what stands in a policy of Postfix's without breaking it.
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 
@@ -77,7 +70,7 @@ class Answers:
         self._lookups = lookups
         self._settings = settings
         self._ways = ways
-        self._recorder = recorder or Silent()
+        self._recorder = Silent() if recorder is None else recorder
         self._clock = clock
         self._tables: dict[str, Callable[[str], str | None]] = {
             "recipient": self._recipient,
@@ -104,8 +97,6 @@ class Answers:
         at = self._clock()
         facts = routing.collect(envelope, self._lookups, self._settings)
         decision = routing.decide(envelope, facts, self._settings, datetime.fromtimestamp(at, UTC))
-        if decision.verdict == reasons.NONE and is_ambiguous(envelope.recipient, facts.recipient):
-            decision = reasons.DESTINATAIRE_MALFORME.to_outsiders
         self._recorder.decision(envelope, decision, at)
         return decision.reply
 
@@ -139,8 +130,9 @@ class Answers:
         return self._ways.mssante if party.listed is not None else None
 
     def _domain(self, key: str) -> str | None:
-        kind = self._party_of(key).kind
-        return kind if kind in (NATIVE, INTEROP) else None
+        party = self._party_of(key)
+        # What only claims to be a domain of ours is none.
+        return party.kind if party.address is not None and party.kind in (NATIVE, INTEROP) else None
 
     def _login(self, key: str) -> str | None:
         account = self._party(key).account
@@ -173,10 +165,3 @@ class Answers:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
-
-
-def is_ambiguous(text: str, party: Party) -> bool:
-    """Whether a mail server may mean somebody else than we do. Note [One address, one meaning]."""
-    if party.kind == MALFORMED:
-        return text.lower() != POSTMASTER
-    return not _ROUTING.isdisjoint(text.rpartition("@")[0])
