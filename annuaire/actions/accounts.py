@@ -236,6 +236,7 @@ class _Settling:
 
     def _explicit_address(self) -> None:
         held, given = _text(self.old, ADDRESS).lower(), _text(self.attributes, ADDRESS).lower()
+        mentioned = self._mentions(ADDRESS)
         if held and not given:
             if not self.imported:
                 raise RuleError(
@@ -244,7 +245,7 @@ class _Settling:
                     "L'adresse d'interopérabilité est conservée, même quand les échanges sont fermés.",
                 )
             given = held
-        elif given and self._mentions(ADDRESS) and held and self.imported and not self.order.reset:
+        elif given and mentioned and held and self.imported and not self.order.reset:
             said = self._said(ADDRESS)
             if said is not None and said == (given.encode(),):
                 given = held  # what an administrator gave since
@@ -252,7 +253,7 @@ class _Settling:
                 self._remember_said(ADDRESS, None)
         if given:
             self.attributes[ADDRESS] = [given.encode()]
-        if not given or (given == held and not self._mentions(ADDRESS)):
+        if not given or (given == held and not mentioned):
             return
         if given == held and self._is_theirs(self.addresses.row(given)):
             return

@@ -111,6 +111,11 @@ class ImportAccounts:
         if namesakes:
             self.warnings[NAMESAKE] += namesakes
 
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """What the rules said about some entries, which others have changed since."""
+        self.kept.forget(self.kept.lines_of(keys))
+        self._taken.clear()
+
     def apply(self, writer: Writer, steps: bool) -> None:
         self.kept.apply(writer, steps)
 

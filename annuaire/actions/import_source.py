@@ -229,7 +229,7 @@ class _Import:
         # Something may lie above what has gone, or have the native address of what has come.
         uprooted = any(change.kind in ("delete", "rename") for change in moved)
         if concerned or self.accounts.kept.is_named(one for one in named if one):
-            self.accounts.kept.forget(self.accounts.kept.lines_of(sorted(concerned)))
+            self.accounts.forget(sorted(concerned))
             self.staged.match(sorted(concerned))
             self.staged.refuse_existing_adds()
             self.judge(writer)
