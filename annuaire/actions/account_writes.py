@@ -1,16 +1,20 @@
 """The rules of accounts as LDAP writes obey them: every entry that is to be goes through the same judgement as imports.
 
-Whoever asked for a choice by LDAP is told why it is refused; a file would only be warned.
+Whoever asked for a choice by LDAP is told why it is refused; a file would only be warned. What a person does of their
+own entry is theirs, what an administrator does is done in their name: both outlive imports.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from annuaire.actions import accounts, entry_rules
+from annuaire.actions import accounts, write_accounts
+from annuaire.actions.accounts import RuleError, Writing
 from annuaire.actions.refresh import StoreSource
 from annuaire.actions.write_entries import Kept, Rules
+from annuaire.ldap.messages import AddRequest, ModifyRequest
 from annuaire.ldap.modification import Attributes
+from annuaire.ldap.schema import Schema
 from annuaire.ldap.writing import WriteJob, WriteRefusedError
 from annuaire.store.engine import Writer
 from annuaire.store.entries import EntryRow
@@ -18,6 +22,7 @@ from annuaire.store.entries import EntryRow
 
 def rules(source: StoreSource) -> Rules:
     """The judgement of a process's writes."""
+    schema = source.schema()
 
     def judge(
         writer: Writer,
@@ -27,13 +32,30 @@ def rules(source: StoreSource) -> Rules:
         new: Attributes | None,
         identity: bytes,
     ) -> Kept:
-        order = accounts.order_of(source.settings, datetime.now(UTC))
-        hides = old is not None and accounts.hides(old, new, order)
+        order = accounts.order_of(
+            source.settings,
+            datetime.now(UTC),
+            writing=Writing.ADMINISTRATOR if job.grant.attributes is None else Writing.PERSON,
+            actor=job.actor,
+            touched=_touched(job, old, new, schema),
+        )
         if new is None:
-            return Kept({}, hides)
-        verdict = entry_rules.judge(old, new)
-        if verdict.refusal:
-            raise WriteRefusedError(*verdict.refusal)
-        return Kept(new, hides)
+            return Kept({}, write_accounts.forsake(writer, row, old, order))
+        try:
+            settled = write_accounts.settle(writer, row, old, new, order)
+        except RuleError as refused:
+            raise WriteRefusedError(refused.code, refused.text) from None
+        return Kept(settled.attributes, settled.hides)
 
     return judge
+
+
+def _touched(
+    job: WriteJob, old: Attributes | None, new: Attributes | None, schema: Schema
+) -> frozenset[str] | None:
+    """The attributes that a write speaks of: those that a Modify names, whatever they were; None: all of them."""
+    if isinstance(job.request, AddRequest) or old is None or new is None:
+        return None
+    if isinstance(job.request, ModifyRequest):
+        return frozenset([schema.canonical(written) for _, written, _ in job.request.changes])
+    return frozenset([name for name in old.keys() | new.keys() if old.get(name) != new.get(name)])

@@ -48,6 +48,7 @@ class AddressFile:
         self._ledger = ledger
         self._file: BinaryIO | None = None
         self._name = ""
+        self._begun = 0  # where this transaction appends
 
     def put_back(self) -> None:
         """Bring the ledger up to the file; make the file anew when it is not what the ledger has seen."""
@@ -81,6 +82,18 @@ class AddressFile:
                     self._file = self._opened()
                 self._file.write("\t".join(row).encode() + b"\n")
 
+    def mark(self) -> int:
+        """Where what was appended ends, for `back`; 0: nothing was."""
+        return 0 if self._file is None else self._file.tell()
+
+    def back(self, mark: int) -> None:
+        """Forget what was appended since: a part of the transaction came to nothing (Writer.savepoint)."""
+        if self._file is None or self._file.tell() == mark:
+            return
+        with _translated():
+            self._file.seek(mark or self._begun)
+            self._file.truncate()
+
     def sync(self) -> None:
         """Before the commit: what was appended is on the disk, and the database will know how far."""
         if self._file is None:
@@ -105,6 +118,7 @@ class AddressFile:
         file = self._path.open("r+b")
         file.seek(_end_of_last_line(file))
         file.truncate()  # half a line, of a writer that was killed
+        self._begun = file.tell()
         return file
 
     def _copy_ledger(self) -> None:

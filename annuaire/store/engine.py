@@ -109,13 +109,14 @@ class Writer(
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part that can fail alone: what it did is undone, its numbers are given to what follows."""
-        before = (self._change, self._entry)
+        before, given = (self._change, self._entry), self._addresses.mark()
         nested = self._connection.begin_nested()
         try:
             yield
         except BaseException:
             nested.rollback()
             self._change, self._entry = before
+            self._addresses.back(given)
             raise
         nested.commit()
 

@@ -1,0 +1,236 @@
+"""Accounts written over LDAP obey what every other door obeys: choices, addresses, versions, and what is remembered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import store_places
+from invented_accounts import APICRYPT, INTEROP, State, ldif, rpps
+from ldap_writes import Doors, add, delete, job, modify, rename
+
+from annuaire.ldap import controls
+from annuaire.ldap.messages import Control
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.writing import WriteOutcome
+from annuaire.store import address_file
+
+JEANNE = f"uid=jeanne,{APICRYPT}"
+NATIVE = "jeanne@medical59.apicrypt.org"
+PERSON = {
+    "objectClass": ["inetOrgPerson", "apicryptUtilisateur"],
+    "uid": "jeanne",
+    "cn": "Jeanne DUPONT",
+    "sn": "DUPONT",
+    "givenName": "Jeanne",
+    "mail": NATIVE,
+    "profession": "10",
+    "postalCode": "59000",
+    "apicryptVersion": "2",
+}
+ON = ("replace", "apicryptInterop", "TRUE")
+OFF = ("replace", "apicryptInterop", "FALSE")
+HIDE = ("replace", "listeRouge", "TRUE")
+WHO = ["administrator", "person"]
+
+
+@pytest.fixture(params=store_places.PLACES)
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    with store_places.opened(request.param, tmp_path / "var") as opened:
+        yield State(opened)
+
+
+@pytest.fixture
+def doors(state: State) -> Doors:
+    return Doors(state)
+
+
+def done(outcome: WriteOutcome) -> None:
+    assert (outcome.code, outcome.text) == (ResultCode.success, "")
+
+
+def refused(outcome: WriteOutcome, code: ResultCode, *words: str) -> None:
+    assert outcome.code == code, outcome
+    for word in words:
+        assert word in outcome.text
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_opening_exchanges_gives_the_address_and_keeps_the_choice(
+    state: State, doors: Doors, who: str
+) -> None:
+    state.taken(ldif(**rpps(1)))
+    done(getattr(doors, who)(modify(JEANNE, ON)))
+    assert state.address() == "jeanne.dupont"
+    assert state.ledger() == {"jeanne.dupont": "899900000001"}
+    kept = state.memory().choices["apicryptInterop"]
+    assert kept.value
+    assert kept.origin == (JEANNE if who == "person" else f"cn=admin,{APICRYPT.partition(',')[2]}")
+    # A file that says otherwise says it in vain.
+    state.taken(ldif(apicryptInterop="FALSE", **rpps(1)))
+    assert state.one("apicryptInterop") == "TRUE"
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"apicryptVersion": "1"}, "only version 2"),
+        ({"profession": "71"}, "not open to this profession"),
+        ({"apicryptEtat": "suspendu"}, "not active"),
+    ],
+)
+def test_a_choice_that_the_rules_refuse_is_refused_with_its_one_reason_and_leaves_nothing(
+    state: State, doors: Doors, who: str, changes: dict[str, str], reason: str
+) -> None:
+    state.taken(ldif(**changes))
+    before = state.everything()
+    outcome = getattr(doors, who)(modify(JEANNE, ON, ("replace", "telephoneNumber", "+33 3 53 01 00 01")))
+    refused(outcome, ResultCode.unwillingToPerform, "apicryptInterop", reason)
+    assert state.everything() == before
+
+
+def test_liste_rouge_needs_open_exchanges_and_is_kept_when_they_close(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    refused(doors.person(modify(JEANNE, HIDE)), ResultCode.unwillingToPerform, "listeRouge", "open")
+    done(doors.person(modify(JEANNE, ON, HIDE)))
+    done(doors.person(modify(JEANNE, OFF)))
+    assert state.one("listeRouge") == "TRUE"
+    assert state.address() == "jeanne.dupont", "the address is kept for good"
+    state.taken(ldif(listeRouge="FALSE"))
+    assert state.one("listeRouge") == "TRUE"
+
+
+def test_an_account_that_is_added_with_exchanges_open_gets_its_address(state: State, doors: Doors) -> None:
+    done(doors.administrator(add(JEANNE, **PERSON, apicryptInterop="TRUE", **rpps(1))))
+    assert state.address() == "jeanne.dupont"
+    other = {**PERSON, "uid": "jeanne2", "mail": "jeanne2@medical59.apicrypt.org"}
+    done(doors.administrator(add(f"uid=jeanne2,{APICRYPT}", **other, apicryptInterop="TRUE", **rpps(2))))
+    assert state.ledger() == {"jeanne.dupont": "899900000001", "jeanne.dupont2": "899900000002"}
+
+
+def test_two_accounts_have_not_one_native_address_whoever_brings_it(state: State, doors: Doors) -> None:
+    state.taken(ldif(), ldif("paul"))
+    other = {**PERSON, "uid": "anne", "mail": NATIVE.upper()}
+    refused(doors.administrator(add(f"uid=anne,{APICRYPT}", **other)), ResultCode.constraintViolation)
+    paul = f"uid=paul,{APICRYPT}"
+    refused(doors.administrator(modify(paul, ("replace", "mail", NATIVE))), ResultCode.constraintViolation)
+
+
+def test_an_address_of_somebody_else_is_not_given_and_ones_own_is_not_taken_away(
+    state: State, doors: Doors
+) -> None:
+    state.taken(ldif(apicryptInterop="TRUE", **rpps(1)), ldif("paul", **rpps(2)))
+    paul = f"uid=paul,{APICRYPT}"
+    theirs = ("replace", "apicryptInteropMail", f"jeanne.dupont@{INTEROP}")
+    refused(doors.administrator(modify(paul, theirs)), ResultCode.constraintViolation)
+    elsewhere = ("replace", "apicryptInteropMail", "paul@ailleurs.exemple")
+    refused(doors.administrator(modify(paul, elsewhere)), ResultCode.constraintViolation, INTEROP)
+    refused(
+        doors.administrator(modify(JEANNE, ("delete", "apicryptInteropMail"))), ResultCode.unwillingToPerform
+    )
+    done(doors.administrator(modify(paul, ("replace", "apicryptInteropMail", f"paul.martin@{INTEROP}"))))
+    assert state.ledger() == {"jeanne.dupont": "899900000001", "paul.martin": "899900000002"}
+
+
+def test_what_was_chosen_outlives_the_entry(state: State, doors: Doors) -> None:
+    state.taken(ldif(**rpps(1)))
+    done(doors.person(modify(JEANNE, ON, HIDE)))
+    done(doors.administrator(delete(JEANNE)))
+    done(doors.administrator(add(JEANNE, **PERSON, **rpps(1))))
+    assert (state.one("apicryptInterop"), state.one("listeRouge")) == ("TRUE", "TRUE")
+    assert state.address() == "jeanne.dupont"
+
+
+def test_a_person_changes_what_is_theirs_in_one_modification_or_nothing(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    before = state.everything()
+    for attribute in ("sn", "mail", "apicryptVersion", "profession", "objectClass", "apicryptInteropMail"):
+        outcome = doors.person(
+            modify(JEANNE, ("replace", "telephoneNumber", "+33 3 53 01 00 01"), ("replace", attribute, "x"))
+        )
+        refused(outcome, ResultCode.insufficientAccessRights, attribute)
+    assert state.everything() == before
+    done(doors.person(modify(JEANNE, ("add", "telephoneNumber;lang-fr", "+33 3 53 01 00 01"))))
+    done(doors.person(modify(JEANNE, ("add", "2.5.4.20", "+33 3 53 01 00 02"))))
+    assert state.attributes()["telephoneNumber"] == ["+33 3 53 01 00 02"]
+
+
+def test_a_telephone_number_of_ones_own_outlives_the_next_file(state: State, doors: Doors) -> None:
+    state.taken(ldif(telephoneNumber="+33 3 53 01 00 01"))
+    done(doors.person(modify(JEANNE, ("replace", "telephoneNumber", "+33 3 53 01 00 02"))))
+    state.taken(ldif(telephoneNumber="+33 3 53 01 00 01"))
+    assert state.one("telephoneNumber") == "+33 3 53 01 00 02"
+    state.taken(ldif(telephoneNumber="+33 3 53 01 00 03"))
+    assert state.one("telephoneNumber") == "+33 3 53 01 00 03"
+
+
+@pytest.mark.parametrize("value", ["true", "1", "oui", ""])
+def test_what_is_no_truth_value_is_refused_as_such(state: State, doors: Doors, value: str) -> None:
+    state.taken(ldif())
+    outcome = doors.person(modify(JEANNE, ("replace", "apicryptInterop", value)))
+    refused(outcome, ResultCode.invalidAttributeSyntax, "apicryptInterop")
+    assert state.ledger() == {}
+
+
+def test_since_when_a_choice_is_what_it_is_is_kept_by_the_server(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    done(doors.administrator(modify(JEANNE, ON, ("replace", "apicryptInteropDepuis", "19990101000000Z"))))
+    since = state.one("apicryptInteropDepuis")
+    assert since is not None
+    assert since > "20260101"
+
+
+def test_a_version_that_changes_is_remembered_with_its_date(state: State, doors: Doors) -> None:
+    state.taken(ldif(apicryptVersion="1", apicryptVersionDepuis="20200101000000Z"))
+    done(doors.administrator(modify(JEANNE, ("replace", "apicryptVersion", "2"))))
+    assert [version for _, version in state.memory().versions] == [1, 2]
+    assert state.one("apicryptVersionDepuis") == state.memory().versions[1][0]
+
+
+def test_what_is_remembered_follows_a_native_address(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    done(doors.person(modify(JEANNE, ON)))
+    other = "j.dupont@medical59.apicrypt.org"
+    done(doors.administrator(modify(JEANNE, ("replace", "mail", other))))
+    assert state.memory().choices == {}
+    assert state.memory(other).choices["apicryptInterop"].value
+    assert state.ledger() == {"jeanne.dupont": other}
+
+
+def test_a_renaming_touches_no_choice(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    done(doors.person(modify(JEANNE, ON)))
+    before = state.memory()
+    done(doors.administrator(rename(JEANNE, "uid=marie")))
+    assert state.memory() == before
+    assert state.address("marie") == "jeanne.dupont"
+
+
+@pytest.mark.parametrize(
+    ("more", "controls_sent"),
+    [
+        ([("replace", "telephoneNumber", "")], ()),
+        ([], (Control(controls.NO_OPERATION, True),)),
+    ],
+    ids=["refused by the schema", "no-op"],
+)
+def test_an_address_that_was_not_given_in_the_end_is_reserved_for_nobody(
+    state: State, doors: Doors, more: list[tuple[str, ...]], controls_sent: tuple[Control, ...]
+) -> None:
+    """Nor in the file beside the database, where another write of the same commit may add its own."""
+    state.taken(ldif(**rpps(1)), ldif("paul", sn="MARTIN", givenName="Paul", **rpps(2)))
+    given = [
+        job(modify(f"uid=paul,{APICRYPT}", ON)),
+        job(modify(JEANNE, ON, *more), *controls_sent),
+        job(modify(f"uid=paul,{APICRYPT}", ("replace", "description", "x"))),
+    ]
+    first, second, third = doors.all(*given)
+    assert isinstance(first, WriteOutcome)
+    assert isinstance(second, WriteOutcome)
+    assert (first.code, third) == (ResultCode.success, WriteOutcome())
+    assert second.code != ResultCode.success
+    file = (state.store.state / address_file.FILE_NAME).read_text().splitlines()[1:]
+    assert [line.partition("@")[0] for line in file] == ["paul.martin"]
+    assert list(state.ledger()) == ["paul.martin"]
+    done(doors.administrator(modify(JEANNE, ON)))
+    assert list(state.ledger()) == ["jeanne.dupont", "paul.martin"]
