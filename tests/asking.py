@@ -66,33 +66,60 @@ def search(
     return message(number, ber.tlv(0x63, body), sent)
 
 
-def compare(number: int, dn: str, attribute: str, value: bytes) -> bytes:
+def compare(number: int, dn: str, attribute: str, value: bytes, sent: Sequence[Control] = ()) -> bytes:
     assertion = ber.sequence([ber.octets(attribute.encode()), ber.octets(value)])
-    return message(number, ber.tlv(0x6E, ber.octets(dn.encode()) + assertion))
+    return message(number, ber.tlv(0x6E, ber.octets(dn.encode()) + assertion), sent)
 
 
-def delete(number: int, dn: str) -> bytes:
-    return message(number, ber.octets(dn.encode(), 0x4A))
+def delete(number: int, dn: str, sent: Sequence[Control] = ()) -> bytes:
+    return message(number, ber.octets(dn.encode(), 0x4A), sent)
 
 
-def add(number: int, dn: str, attributes: dict[str, list[bytes]]) -> bytes:
+def add(number: int, dn: str, attributes: dict[str, list[bytes]], sent: Sequence[Control] = ()) -> bytes:
     body = ber.octets(dn.encode()) + ber.sequence([ber.encode_attributes(attributes)])
-    return message(number, ber.tlv(0x68, body))
+    return message(number, ber.tlv(0x68, body), sent)
 
 
-def modify(number: int, dn: str, attribute: str, values: list[bytes]) -> bytes:
-    change = ber.sequence([ber.integer(2, ber.ENUMERATED), ber.encode_attributes({attribute: values})])
-    return message(number, ber.tlv(0x66, ber.octets(dn.encode()) + ber.sequence([change])))
+def modify(
+    number: int,
+    dn: str,
+    attribute: str,
+    values: list[bytes],
+    operation: int = 2,
+    sent: Sequence[Control] = (),
+) -> bytes:
+    """One change of one attribute; operation 0 adds, 1 deletes, 2 replaces, 3 increments."""
+    return changes(number, dn, [(operation, attribute, values)], sent)
 
 
-def modify_dn(number: int, dn: str, new_rdn: str) -> bytes:
-    body = ber.octets(dn.encode()) + ber.octets(new_rdn.encode()) + ber.boolean(True)
-    return message(number, ber.tlv(0x6C, body))
+def changes(
+    number: int, dn: str, wanted: Sequence[tuple[int, str, list[bytes]]], sent: Sequence[Control] = ()
+) -> bytes:
+    """A modify of several changes."""
+    parts = [
+        ber.sequence([ber.integer(operation, ber.ENUMERATED), ber.encode_attributes({attribute: values})])
+        for operation, attribute, values in wanted
+    ]
+    return message(number, ber.tlv(0x66, ber.octets(dn.encode()) + ber.sequence(parts)), sent)
 
 
-def extended(number: int, oid: str, value: bytes | None = None) -> bytes:
+def modify_dn(
+    number: int,
+    dn: str,
+    new_rdn: str,
+    new_superior: str | None = None,
+    delete_old: bool = True,
+    sent: Sequence[Control] = (),
+) -> bytes:
+    body = ber.octets(dn.encode()) + ber.octets(new_rdn.encode()) + ber.boolean(delete_old)
+    if new_superior is not None:
+        body += ber.octets(new_superior.encode(), 0x80)
+    return message(number, ber.tlv(0x6C, body), sent)
+
+
+def extended(number: int, oid: str, value: bytes | None = None, sent: Sequence[Control] = ()) -> bytes:
     body = ber.octets(oid.encode(), 0x80) + (b"" if value is None else ber.octets(value, 0x81))
-    return message(number, ber.tlv(0x77, body))
+    return message(number, ber.tlv(0x77, body), sent)
 
 
 def encoded(part: filters.Filter) -> bytes:
