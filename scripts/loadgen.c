@@ -1,13 +1,14 @@
 /* A closed-loop LDAP load generator, light enough to share the machine with the server that it measures.
  *
- *   loadgen HOST PORT VISITS CONNECTIONS SECONDS [START]     one line of JSON on standard output
+ *   loadgen HOST PORT VISITS CONNECTIONS SECONDS [START [FIRST]]     one line of JSON on standard output
  *   loadgen --null PORT ENTRIES SIZE                         a server that only answers: the generator's own ceiling
  *
  * A visit is what a client does at one time: one message (a search on a connection that is open already) or several
  * (bind, then search), each sent when the one before is answered. VISITS holds, for each visit,
  *   u32 length (little endian) | u8 flags | 3 zero octets | LDAPMessages
  * flag 1: the visit has a connection of its own, opened for it and closed after it (unbind first), as Thunderbird and
- * Roundcube do. Every slot keeps one open connection besides, for the other visits, and has one visit in flight.
+ * Roundcube do. Every slot keeps one open connection besides, for the other visits, and has one visit in flight. FIRST
+ * is a file of one LDAPMessage that is said on each of these, a bind, and answered with success before anything counts.
  *
  * Answers are not kept: of each message only the header, the operation and the result code are read, the rest is
  * skipped, so a hundred entries cost little more than one. After SECONDS nothing new is sent, and what is in flight is
@@ -68,6 +69,8 @@ static Slot *slots;
 static int slot_count, epoll_fd;
 static struct sockaddr_in server;
 static uint8_t buffer[BUFFER];
+static uint8_t *first_said;
+static size_t first_size;
 
 static double *latencies;
 static size_t latency_count, latency_room;
@@ -110,15 +113,21 @@ static size_t element(const uint8_t *p, size_t room, size_t *header) {
     return *header + length;
 }
 
-static void load(const char *path) {
+static uint8_t *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file) fail(path);
     fseek(file, 0, SEEK_END);
-    size_t size = ftell(file), visit_room = 0, message_room = 0;
+    *size = ftell(file);
     rewind(file);
-    uint8_t *data = malloc(size + 1);
-    if (!data || fread(data, 1, size, file) != size) fail(path);
+    uint8_t *data = malloc(*size + 1);
+    if (!data || fread(data, 1, *size, file) != *size) fail(path);
     fclose(file);
+    return data;
+}
+
+static void load(const char *path) {
+    size_t size, visit_room = 0, message_room = 0;
+    uint8_t *data = read_file(path, &size);
     for (size_t at = 0; at + 8 <= size;) {
         uint32_t length;
         memcpy(&length, data + at, 4);
@@ -158,6 +167,23 @@ static void watch(Slot *slot, Stream *stream, int operation, uint32_t events) {
     if (epoll_ctl(epoll_fd, operation, stream->fd, &event)) fail("epoll_ctl");
 }
 
+static size_t read_header(const uint8_t *p, size_t room, uint8_t *operation, uint8_t *code);
+
+/* What every connection that stays begins with. */
+static void say_first(int fd) {
+    size_t had = 0, whole = 0;
+    uint8_t operation, code = 0;
+    if (!first_said) return;
+    send_all(fd, first_said, first_size);
+    while (!whole || had < whole) {
+        ssize_t got = recv(fd, buffer + had, BUFFER - had, 0);
+        if (got <= 0) { fprintf(stderr, "loadgen: the server closes the connection instead of a first answer\n"); exit(1); }
+        had += got;
+        whole = read_header(buffer, had, &operation, &code);
+    }
+    if (code) { fprintf(stderr, "loadgen: the first message is answered with code %d\n", code); exit(1); }
+}
+
 /* Opens without waiting; 1 when the connection is there at once. */
 static int open_stream(Slot *slot, Stream *stream, int wait) {
     int on = 1;
@@ -167,6 +193,7 @@ static int open_stream(Slot *slot, Stream *stream, int wait) {
     if (stream->fd < 0) fail("socket");
     setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(stream->fd, (struct sockaddr *)&server, sizeof server) == 0) {
+        if (wait) say_first(stream->fd);
         watch(slot, stream, EPOLL_CTL_ADD, EPOLLIN);
         return 1;
     }
@@ -371,7 +398,7 @@ int main(int count, char **arguments) {
     if (count == 5 && !strcmp(arguments[1], "--null"))
         null_server(atoi(arguments[2]), atoi(arguments[3]), atoi(arguments[4]));
     if (count < 6) {
-        fprintf(stderr, "loadgen HOST PORT VISITS CONNECTIONS SECONDS [START]\n");
+        fprintf(stderr, "loadgen HOST PORT VISITS CONNECTIONS SECONDS [START [FIRST]]\n");
         return 2;
     }
     server.sin_family = AF_INET;
@@ -381,6 +408,7 @@ int main(int count, char **arguments) {
     slot_count = atoi(arguments[4]);
     double seconds = atof(arguments[5]);
     next_visit = count > 6 ? strtoul(arguments[6], NULL, 10) : 0;
+    if (count > 7) first_said = read_file(arguments[7], &first_size);
     slots = calloc(slot_count, sizeof *slots);
     epoll_fd = epoll_create1(0);
     for (int i = 0; i < slot_count; i++) {

@@ -58,12 +58,25 @@ def compile_generator(compiler: str, source: Path, target: Path) -> None:
     subprocess.run([compiler, "-O2", "-o", str(target), str(source)], check=True)
 
 
+def count_entries(ldif: Path) -> int:
+    """How many entries a file of entries has."""
+    with open(ldif, "rb") as lines:
+        return sum(line.startswith(b"dn:") for line in lines)
+
+
 def run_generator(
-    generator: Path, server: Server, visits: Path, seconds: float, start: int
+    generator: Path,
+    server: Server,
+    visits: Path,
+    seconds: float,
+    start: int = 0,
+    connections: int = CONNECTIONS,
+    first: Path | None = None,
 ) -> dict[str, Any]:
-    """One run; the server is started again if it died of it."""
-    command = [str(generator), "127.0.0.1", str(server.port), str(visits), str(CONNECTIONS)]
-    done = subprocess.run([*command, str(seconds), str(start)], capture_output=True, text=True)
+    """One run; the server is started again if it died of it. `first`: a visit that opens each connection, a bind."""
+    command = [str(generator), "127.0.0.1", str(server.port), str(visits), str(connections)]
+    command += [str(seconds), str(start), *([str(first)] if first else [])]
+    done = subprocess.run(command, capture_output=True, text=True)
     died = server.revive()
     if done.returncode:
         said = died or done.stderr.strip() or f"the generator ended with status {done.returncode}"

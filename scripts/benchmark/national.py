@@ -3,10 +3,14 @@
 Accounts of ours come first, so that the people of both directories are joined while the index is built.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from rich.console import Console
 
 from . import servers, targets
 
@@ -56,3 +60,25 @@ def verdicts(found: list[tuple[str, servers.Filling]]) -> list[targets.Verdict]:
         targets.at_most("national list, peak RssAnon MiB", first.peak, targets.NATIONAL_MEMORY),
         targets.at_most("1 % changed, seconds", newer.seconds, targets.NATIONAL_CHANGED_TIME),
     ]
+
+
+def run(options: argparse.Namespace, folder: Path) -> int:
+    """Print what each import cost; status 1 when a target is missed. Accounts are as many as in real life."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = measure(folder, options.size, accounts_of(options.size), options.seed)
+    judged = verdicts(found)
+    if options.json:
+        print(json.dumps({about: filling.as_dict() for about, filling in found}, indent=1))
+    else:
+        output = Console(width=None if sys.stdout.isatty() else servers.TABLE_WIDTH)
+        for about, filling in found:
+            output.print(
+                f"{about}: {filling.seconds:.1f} s, peak RssAnon {filling.peak:.0f} MiB", highlight=False
+            )
+        targets.tell(output, judged)
+    return targets.status(judged, options.target_check)
+
+
+def accounts_of(rows: int) -> int:
+    """How many accounts go with so many rows."""
+    return max(1, round(rows * ACCOUNTS / ROWS))

@@ -114,12 +114,14 @@ def table(result: dict[str, Any]) -> Table:
 
 def filling_table(result: dict[str, Any]) -> Table:
     shown = Table(title="import into an empty state")
-    for title in ("", "seconds", "processor s", "peak RssAnon MiB", "of each process then"):
+    for title in ("", "entries", "seconds", "processor s", "peak RssAnon MiB", "of each process then"):
         shown.add_column(title, justify="right" if title else "left")
+    commands = {"annuaire": "annuaire import", "export": "annuaire export", "slapd": "slapadd -q"}
     for name, filling in result["import"].items():
         if filling:
             shown.add_row(
-                {"slapd": "slapadd -q", "annuaire": "annuaire import"}[name],
+                commands[name],
+                f"{filling.get('entries', 0):,}",
                 f"{filling['seconds']:.1f}",
                 f"{filling['cpu']:.1f}",
                 f"{filling['peak']:.0f}",

@@ -5,6 +5,7 @@ every step, equality on what is looked up); annuaire is run through its command 
 Memory is RssAnon: what the map of a database file holds can be given back to the system at any moment.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ STARTUP_MAX = 600.0  # seconds: an index of an older form is built anew first
 STOP_MAX = 15.0
 SAMPLE_EVERY = 0.05  # seconds between two looks at a process tree's memory
 MIB = 1024  # /proc counts in KiB
+TABLE_WIDTH = 120  # of what is printed, where nothing says how wide the paper is
 # Debian puts slapd and slapadd where users do not look.
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/lib/openldap"))
 
@@ -49,11 +51,13 @@ index_substr_any_step 1
 database mdb
 suffix "{suffix}"
 rootdn "cn=admin,{suffix}"
+{rootpw}
 directory {folder}/db
 maxsize 34359738368
 index objectClass eq
 index uid eq
 index cn,sn,givenName,mail eq,sub
+{indexes}
 overlay sssvlv
 sssvlv-max 64
 """
@@ -65,8 +69,8 @@ suffix = "{suffix}"
 [listen]
 ldap = "tcp:{port}:interface=127.0.0.1"
 ldaps = ""
-policy = ""
-socketmap = ""
+policy = "{policy}"
+socketmap = "{socketmap}"
 web = ""
 metrics = ""
 
@@ -75,6 +79,7 @@ workers = {workers}
 
 [audience]
 anonymous = "apicrypt"
+{further}
 """
 
 
@@ -280,7 +285,14 @@ class Server(ABC):
 
 
 class Slapd(Server):
+    """`indexes`: further lines of its configuration; with a password cn=admin may bind and write."""
+
     name = "slapd"
+
+    def __init__(self, folder: Path, indexes: str = "", password: str = "") -> None:
+        super().__init__(folder)
+        self.indexes = indexes
+        self.password = password
 
     def available(self) -> bool:
         return program("slapd") is not None and program("slapadd") is not None
@@ -291,7 +303,11 @@ class Slapd(Server):
 
     def configuration(self) -> str:
         path = self.folder / "slapd.conf"
-        path.write_text(SLAPD_CONF.format(root=ROOT, folder=self.folder, suffix=shapes.SUFFIX))
+        rootpw = f"rootpw {self.password}" if self.password else ""
+        text = SLAPD_CONF.format(
+            root=ROOT, folder=self.folder, suffix=shapes.SUFFIX, indexes=self.indexes, rootpw=rootpw
+        )
+        path.write_text(text)
         return str(path)
 
     def filled(self) -> bool:
@@ -309,7 +325,22 @@ class Slapd(Server):
 
 
 class Annuaire(Server):
+    """`further`: more of its configuration. With a password cn=admin may bind and write."""
+
     name = "annuaire"
+
+    def __init__(
+        self, folder: Path, workers: int = WORKERS, further: str = "", password: str = "", mail: bool = False
+    ) -> None:
+        super().__init__(folder)
+        self.workers = workers
+        self.further = further
+        self.password = password
+        self.mail = mail  # whether mail servers may ask as well
+        self.policy_port = self.socketmap_port = 0
+
+    def environ(self) -> dict[str, str]:
+        return super().environ() | ({"ANNUAIRE_ADMIN_PASSWORD": self.password} if self.password else {})
 
     def available(self) -> bool:
         return True
@@ -324,7 +355,16 @@ class Annuaire(Server):
 
     def configuration(self) -> str:
         path = self.folder / "annuaire.toml"
-        text = ANNUAIRE_TOML.format(suffix=shapes.SUFFIX, port=self.port or free_port(), workers=WORKERS)
+        if self.mail:
+            self.policy_port, self.socketmap_port = free_port(), free_port()
+        text = ANNUAIRE_TOML.format(
+            suffix=shapes.SUFFIX,
+            port=self.port or free_port(),
+            policy=f"tcp:{self.policy_port}:interface=127.0.0.1" if self.mail else "",
+            socketmap=f"tcp:{self.socketmap_port}:interface=127.0.0.1" if self.mail else "",
+            workers=self.workers,
+            further=self.further,
+        )
         path.write_text(text)
         return str(path)
 
@@ -334,9 +374,27 @@ class Annuaire(Server):
     def fill(self, people: Path) -> Filling:
         shutil.rmtree(self.folder / "state", ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
+        return self.measured("import", str(people))
+
+    def measured(self, verb: str, *arguments: str) -> Filling:
+        """A command of its own configuration, run to its end and weighed."""
         return run_measured(
-            [self.program(), "import", "--config", self.configuration(), str(people)], self.environ()
+            [self.program(), verb, "--config", self.configuration(), *arguments], self.environ()
         )
+
+    def export(self, audience: str, path: Path) -> Filling:
+        """Write what an audience is shown, for another server to be filled with."""
+        unfinished = path.with_suffix(".part")
+        filling = self.measured("export", "--as", audience, "--output", str(unfinished))
+        unfinished.rename(path)
+        return filling
+
+    def counted(self) -> dict[str, Any]:
+        """What `annuaire stats` says."""
+        command = [self.program(), "stats", "--config", self.configuration(), "--json"]
+        done = subprocess.run(command, env=self.environ(), capture_output=True, check=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
     def command(self) -> list[str]:
         return [self.program(), "serve", "--config", self.configuration()]
