@@ -13,6 +13,8 @@ from pathlib import Path
 from annuaire.errors import Misconfigured, Refused
 
 LOCK = "serve.lock"
+# What the holder of the lock says of itself: a file of its own, so that it is replaced whole and never read half.
+SERVING = "serving.json"
 COOKIE_KEY = "cookie.key"
 KEY_LENGTH = 32
 
@@ -34,7 +36,7 @@ def locked(state: Path) -> Iterator[Lock]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(f"un autre annuaire sert déjà {state} : {_described(state)}") from None
-        lock = Lock(descriptor)
+        lock = Lock(state / SERVING)
         lock.write({"pid": os.getpid()})
         yield lock
         lock.write({})
@@ -45,19 +47,21 @@ def locked(state: Path) -> Iterator[Lock]:
 class Lock:
     """The lock held, and what it says of its holder."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def write(self, content: dict[str, object]) -> None:
-        data = json.dumps(content).encode()
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, data, 0)
+        fresh = self._path.with_name(f"{SERVING}.new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(json.dumps(content))
+        fresh.replace(self._path)
 
 
 def serving(state: Path) -> dict[str, object]:
     """What the server of a state says of itself; nothing when none does."""
     try:
-        found = json.loads((state / LOCK).read_bytes() or b"{}")
+        found = json.loads((state / SERVING).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
