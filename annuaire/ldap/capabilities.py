@@ -28,7 +28,9 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.PRE_READ: frozenset({DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.POST_READ: frozenset({AddRequest, ModifyRequest, ModifyDnRequest}),
     controls.TREE_DELETE: frozenset({DeleteRequest}),
+    controls.RELAX: frozenset({AddRequest, ModifyRequest}),
     controls.NO_OPERATION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
+    controls.NO_OPERATION_OPENLDAP: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
 }
 
 START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511 §4.14
@@ -39,6 +41,7 @@ EXTENSIONS = (WHO_AM_I,)
 SASL_MECHANISMS: tuple[str, ...] = ()
 
 FEATURES = (
+    "1.3.6.1.1.14",  # RFC 4525: Modify increments values
     "1.3.6.1.4.1.4203.1.5.1",  # RFC 3673: `+` asks all operational attributes
     "1.3.6.1.4.1.4203.1.5.2",  # RFC 4529: `@class` asks the attributes of a class
     "1.3.6.1.4.1.4203.1.5.3",  # RFC 4526: `(&)` is true and `(|)` is false

@@ -25,6 +25,7 @@ PRE_READ = "1.3.6.1.1.13.1"  # RFC 4527
 POST_READ = "1.3.6.1.1.13.2"
 TREE_DELETE = "1.2.840.113556.1.4.805"  # draft-armijo-ldap-treedelete
 NO_OPERATION = "1.3.6.1.4.1.4203.1.10.2"  # draft-zeilenga-ldap-noop
+NO_OPERATION_OPENLDAP = "1.3.6.1.4.1.4203.666.5.2"  # the same, as OpenLDAP's tools and server number it
 RELAX = "1.3.6.1.4.1.4203.666.5.12"  # draft-zeilenga-ldap-relax
 PROXIED_AUTHORIZATION = "2.16.840.1.113730.3.4.18"  # RFC 4370
 MATCHED_VALUES = "1.2.826.0.1.3344810.2.3"  # RFC 3876

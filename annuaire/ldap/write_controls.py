@@ -57,7 +57,7 @@ def read(sent: Sequence[Control], schema: Schema) -> Asked:
         _selection(given[controls.PRE_READ], schema) if controls.PRE_READ in given else None,
         _selection(given[controls.POST_READ], schema) if controls.POST_READ in given else None,
         controls.TREE_DELETE in given,
-        controls.NO_OPERATION in given,
+        controls.NO_OPERATION in given or controls.NO_OPERATION_OPENLDAP in given,
         controls.RELAX in given,
     )
 

@@ -1,0 +1,84 @@
+"""Where a client works in its test: a folder of its own, and a look at what is really there.
+
+Every client lives the same life: it binds, adds, searches, pages, sorts, changes, compares, renames, moves, deletes,
+provokes errors, writes a megabyte and names beyond ASCII. What it was told is compared with what the directory holds,
+read with our own codec on another connection.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import asking
+import pytest
+import serving
+
+from annuaire.ldap import responses
+from annuaire.ldap.messages import Control
+
+# Something in every range that clients and encodings stumble over: accents, a ligature, a comma and a quote, a plane
+# beyond 16 bits.
+NAME = "Éloïse d'Œuf, née Ñandú 😀"
+ESCAPED = NAME.replace(",", "\\,")
+# JPEG's own first bytes, then every octet: nothing of it is text.
+PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4096
+CERTIFICATE = b"\x30\x82\x01\x00" + bytes(range(255, -1, -1))
+PEOPLE = 25
+TREE_DELETE = "1.2.840.113556.1.4.805"
+
+
+class Workplace:
+    def __init__(self, server: serving.Server, name: str) -> None:
+        self.server = server
+        self.folder = re.sub(r"\W+", "-", name).strip("-")
+        self.base = f"ou={self.folder},ou=apicrypt,{serving.SUFFIX}"
+
+    def __enter__(self) -> "Workplace":
+        self._eye = self.server.connect()
+        self._say(asking.bind(1, serving.ADMIN, serving.PASSWORD))
+        self._say(asking.add(2, self.base, {"objectClass": [b"organizationalUnit"]}))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._say(asking.delete(3, self.base, [Control(TREE_DELETE, True)]))
+        self._eye.close()
+
+    def _say(self, request: bytes) -> bytes:
+        self._eye.sendall(request)
+        answer = serving.receive(self._eye)
+        assert asking.codes(answer)[-1][1] == 0, asking.read(answer)[-1]
+        return answer
+
+    def stored(self, rdns: str = "", attributes: Sequence[str] = ("*",)) -> dict[str, list[bytes]] | None:
+        """What an entry below the folder holds; None when there is none."""
+        name = f"{rdns},{self.base}" if rdns else self.base
+        self._eye.sendall(asking.search(4, base=name, scope=0, attributes=attributes))
+        answer = serving.receive(self._eye)
+        [(_, code)] = asking.codes(answer)
+        if code == 32:
+            return None
+        assert code == 0
+        [entry] = asking.entries(answer)
+        return _values(entry)
+
+    def below(self) -> list[str]:
+        """The names of what lies below the folder, without the folder's own."""
+        answer = self._say(asking.search(5, base=self.base, attributes=["1.1"]))
+        names = [entry.dn.decode() for entry in asking.entries(answer)]
+        return sorted(name.removesuffix(f",{self.base}") for name in names if name != self.base)
+
+
+def _values(entry: responses.Entry) -> dict[str, list[bytes]]:
+    return {name: list(values) for name, values in entry.attributes.items()}
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
