@@ -88,7 +88,13 @@ def missing() -> str:
 
 def knows(kind: str) -> bool:
     """Whether this Postfix has tables of a kind."""
-    known = subprocess.run(["postconf", "-m"], capture_output=True, text=True, check=False)
+    if PROGRAM is None:
+        return False
+    postconf = Path(PROGRAM).with_name("postconf")
+    # The system's own main.cf may be another one, or none.
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.cf").touch()
+        known = subprocess.run([postconf, "-c", folder, "-m"], capture_output=True, text=True, check=False)
     return kind in known.stdout.split()
 
 
