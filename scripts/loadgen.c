@@ -16,19 +16,13 @@
  * Trap: only definite lengths, as RFC 4511 5.1 demands.
  */
 #define _GNU_SOURCE
+#include "latencies.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -72,30 +66,9 @@ static uint8_t buffer[BUFFER];
 static uint8_t *first_said;
 static size_t first_size;
 
-static double *latencies;
-static size_t latency_count, latency_room;
 static size_t done, entries_total, octets_total, codes[256], failures, connects;
 static double deadline;
 static int in_flight;
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static void *grown(void *memory, size_t count, size_t *room, size_t size) {
-    if (count < *room) return memory;
-    *room = *room ? *room * 2 : 4096;
-    memory = realloc(memory, *room * size);
-    if (!memory) fail("memory");
-    return memory;
-}
 
 /* Octets of a whole BER element starting at p, or 0 when its header is not all there. */
 static size_t element(const uint8_t *p, size_t room, size_t *header) {
@@ -111,18 +84,6 @@ static size_t element(const uint8_t *p, size_t room, size_t *header) {
         *header = 2 + octets;
     }
     return *header + length;
-}
-
-static uint8_t *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail(path);
-    fseek(file, 0, SEEK_END);
-    *size = ftell(file);
-    rewind(file);
-    uint8_t *data = malloc(*size + 1);
-    if (!data || fread(data, 1, *size, file) != *size) fail(path);
-    fclose(file);
-    return data;
 }
 
 static void load(const char *path) {
@@ -228,11 +189,6 @@ static void close_own(Slot *slot) {
     slot->own.fd = -1;
 }
 
-static void note_latency(double seconds) {
-    latencies = grown(latencies, latency_count, &latency_room, sizeof *latencies);
-    latencies[latency_count++] = seconds;
-}
-
 /* The connection broke: the visit is lost, the slot goes on with another. */
 static void broken(Slot *slot, Stream *stream) {
     if (++failures > FAILURES_MAX) { fprintf(stderr, "loadgen: the server closes connections\n"); exit(1); }
@@ -335,27 +291,12 @@ static void on_event(struct epoll_event *event) {
     feed(slot, stream, buffer, got);
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double percentile(double share) {
-    if (!latency_count) return 0;
-    size_t place = (size_t)(latency_count * share);
-    return latencies[place < latency_count ? place : latency_count - 1] * 1e3;
-}
-
 static void report(double seconds, size_t unanswered) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    double cpu = used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
-    qsort(latencies, latency_count, sizeof *latencies, by_value);
     printf("{\"seconds\": %.4f, \"requests\": %zu, \"entries\": %zu, \"octets\": %zu, \"connects\": %zu, "
-           "\"failures\": %zu, \"unanswered\": %zu, \"cpu\": %.4f, "
-           "\"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, \"max\": %.4f, \"codes\": {",
-           seconds, done, entries_total, octets_total, connects, failures, unanswered, cpu,
-           percentile(.5), percentile(.95), percentile(.99), percentile(1));
+           "\"failures\": %zu, \"unanswered\": %zu, ",
+           seconds, done, entries_total, octets_total, connects, failures, unanswered);
+    tell_latencies();
+    printf(", \"codes\": {");
     const char *comma = "";
     for (int i = 0; i < 256; i++)
         if (codes[i]) { printf("%s\"%d\": %zu", comma, i, codes[i]); comma = ", "; }

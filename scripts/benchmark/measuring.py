@@ -71,11 +71,14 @@ def run_generator(
     seconds: float,
     start: int = 0,
     connections: int = CONNECTIONS,
-    first: Path | None = None,
 ) -> dict[str, Any]:
-    """One run; the server is started again if it died of it. `first`: a visit that opens each connection, a bind."""
+    """One run; the server is started again if it died of it."""
     command = [str(generator), "127.0.0.1", str(server.port), str(visits), str(connections)]
-    command += [str(seconds), str(start), *([str(first)] if first else [])]
+    command += [str(seconds), str(start)]
+    if server.greeting:
+        first = visits.with_name(f"{server.name}.greeting")
+        first.write_bytes(server.greeting)
+        command.append(str(first))
     done = subprocess.run(command, capture_output=True, text=True)
     died = server.revive()
     if done.returncode:
@@ -100,8 +103,8 @@ def read_entry(body: bytes) -> tuple[str, dict[str, list[bytes]]]:
 
 def difference(request: bytes, ours: Server, other: Server) -> str | None:
     """Why two answers are not the same, or None. Cut answers may hold different entries, but as many."""
-    code, entries = ask(ours.port, request)
-    other_code, other_entries = ask(other.port, request)
+    code, entries = ask(ours.port, ours.greeting + request)
+    other_code, other_entries = ask(other.port, other.greeting + request)
     if (code, len(entries)) != (other_code, len(other_entries)):
         return (
             f"{ours.name}: code {code}, {len(entries)} entries; "

@@ -87,7 +87,9 @@ class Fillings:
     def _keep(self, name: str, filling: Filling, entries: int) -> None:
         self._known[name] = filling.as_dict() | {"entries": entries}
         self.save()
-        console.print(f"{name}: {entries:,} entries, {filling.seconds:.1f} s, peak RssAnon {filling.peak:.0f} MiB")
+        console.print(
+            f"{name}: {entries:,} entries, {filling.seconds:.1f} s, peak RssAnon {filling.peak:.0f} MiB"
+        )
 
     def save(self) -> None:
         self._memory.write_text(json.dumps(self._remembered, indent=1))

@@ -37,6 +37,7 @@ SLAPD_CONF = """
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+include {root}/schema/mail.schema
 include {root}/schema/annuaire.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -134,11 +135,16 @@ def anonymous_memory(pid: int) -> int:
     return 0
 
 
-def run_measured(command: list[str], environ: dict[str, str]) -> Filling:
+def run_measured(command: list[str], environ: dict[str, str], said_to_it: str = "") -> Filling:
     """Run to the end and weigh; what the program says goes to our standard error only when it fails."""
     before = os.times()
     began = time.monotonic()
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdin is not None
+    process.stdin.write(said_to_it.encode())
+    process.stdin.close()
     parts: list[float] = []
     said: list[bytes] = []
 
@@ -205,6 +211,7 @@ class Server(ABC):
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.deaths = 0
+        self.greeting = b""  # what a client says first on each connection: a bind
         self.peaks: dict[int, float] = {}  # MiB of each process seen, the one that was started first
 
     @abstractmethod
@@ -376,11 +383,9 @@ class Annuaire(Server):
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.measured("import", str(people))
 
-    def measured(self, verb: str, *arguments: str) -> Filling:
-        """A command of its own configuration, run to its end and weighed."""
-        return run_measured(
-            [self.program(), verb, "--config", self.configuration(), *arguments], self.environ()
-        )
+    def measured(self, *words: str, said: str = "") -> Filling:
+        """A command of its own configuration, run to its end and weighed; `said` on its standard input."""
+        return run_measured([self.program(), *words, "--config", self.configuration()], self.environ(), said)
 
     def export(self, audience: str, path: Path) -> Filling:
         """Write what an audience is shown, for another server to be filled with."""

@@ -17,9 +17,6 @@ from typing import Protocol
 from annuaire.ldap import ber, filters
 
 SUFFIX = "o=apicrypt,c=FR"
-BIND = ber.sequence(
-    [ber.integer(1), ber.sequence([ber.integer(3), ber.octets(b""), ber.octets(b"", 0x80)], 0x60)]
-)
 SORT_OID = b"1.2.840.113556.1.4.473"
 SORT_RULE = b"2.5.13.3"  # caseIgnoreOrderingMatch, named: without it slapd answers 18 for cn
 OWN_CONNECTION = 1  # flag of a visit, as loadgen.c has it
@@ -98,6 +95,15 @@ def encode_filter(part: filters.Filter) -> bytes:
         case filters.Present(attribute):
             return ber.octets(attribute.encode(), 0x87)
     raise ValueError(f"the shapes do not use {part!r}")
+
+
+def bind(dn: str = "", password: str = "") -> bytes:
+    """One BindRequest with message id 1."""
+    request = [ber.integer(3), ber.octets(dn.encode()), ber.octets(password.encode(), 0x80)]
+    return ber.sequence([ber.integer(1), ber.sequence(request, 0x60)])
+
+
+BIND = bind()  # of nobody
 
 
 def search(
