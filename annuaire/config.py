@@ -86,6 +86,15 @@ class Admin:
 
 
 @dataclass(frozen=True, slots=True)
+class Passwords:
+    min_length: int = option(integer(1, 1024), 12, "characters of a new password")
+    failures: int = option(
+        integer(1, 1000), 5, "wrong passwords of one name from one address before it waits"
+    )
+    lockout: float = option(DURATION, 900.0, "the longest wait after wrong passwords; 0: nobody waits")
+
+
+@dataclass(frozen=True, slots=True)
 class Trees:
     suffixes: tuple[str, ...] = option(SUFFIXES, (), "further plain LDAP trees")
     readers: tuple[str, ...] = option(some_of(*AUDIENCES), AUDIENCES, "the audiences that read them")
@@ -210,6 +219,7 @@ class Config:
     serve: Serve = Serve()
     audience: AudienceSection = AudienceSection()
     admin: Admin = Admin()
+    passwords: Passwords = Passwords()
     trees: Trees = Trees()
     schema: SchemaSection = SchemaSection()
     limits: Limits = Limits()
@@ -235,6 +245,7 @@ SECTIONS: dict[str, type] = {
     "serve": Serve,
     "audience": AudienceSection,
     "admin": Admin,
+    "passwords": Passwords,
     "trees": Trees,
     "schema": SchemaSection,
     "limits": Limits,

@@ -11,7 +11,6 @@ from annuaire.actions.account_memory import Memory
 from annuaire.actions.import_report import Report
 from annuaire.actions.import_source import Scope
 from annuaire.actions.refresh import StoreSource
-from annuaire.domain import password as passwords
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import SizeLimits
@@ -20,6 +19,7 @@ from annuaire.index.search import Directory, Settings
 from annuaire.ldap import ber, dn, tree
 from annuaire.ldap import schema as schemas
 from annuaire.ldap.directory import Account
+from annuaire.passwords import hashes
 from annuaire.store.engine import Store
 from annuaire.store.entries import EntryRow
 
@@ -41,7 +41,7 @@ def account(state: Path, name: str) -> Account | None:
 def bound(state: Path, name: str, secret: str) -> Account | None:
     """Who a bind with this name and password is, None when it is refused."""
     found = account(state, name)
-    if found is None or not passwords.verify(found.hashes, secret.encode()):
+    if found is None or not hashes.verify(found.hashes, secret.encode()):
         return None
     return found
 

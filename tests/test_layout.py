@@ -34,7 +34,12 @@ FOLDERS: dict[str, tuple[set[str], set[str]]] = {
     "federation": ({"domain", "importing", "federation"}, {"ldap3"}),
     "reporting": ({"domain", "ldap", "importing", "store", "reporting"}, set()),
     "journal": ({"domain", "journal"}, {"cryptography"}),
-    "actions": ({"domain", "ldap", "importing", "publishing", "store", "index", "actions"}, set()),
+    # cryptography: Argon2id.
+    "passwords": ({"domain", "passwords"}, {"cryptography"}),
+    "actions": (
+        {"domain", "ldap", "importing", "publishing", "passwords", "store", "index", "actions"},
+        set(),
+    ),
     "web": (EVERYTHING, {"twisted", "zope"}),
     "server": (EVERYTHING, {"OpenSSL", "cryptography", "service_identity", "twisted", "zope"}),
     "cli": (EVERYTHING, {"click", "rich"}),

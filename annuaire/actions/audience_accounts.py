@@ -10,10 +10,12 @@ from annuaire.actions import preparing, recording
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import audience, password
 from annuaire.domain.audience import Audience
+from annuaire.domain.password import Fault, Rules
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn, tree
 from annuaire.ldap.dn import Dn, Rdn
+from annuaire.passwords import hashes
 from annuaire.store.entries import NewEntry
 
 STRUCTURAL = "account"
@@ -45,6 +47,7 @@ def add(
     secret: bytes,
     *,
     replicates_passwords: bool = False,
+    rules: Rules = Rules(),  # noqa: B008 (a value)
     actor: str = "",
 ) -> str:
     """Make an account; its DN. Visible, and able to bind on this machine, on return."""
@@ -52,14 +55,15 @@ def add(
         raise Malformed(f"nom de compte : {NAME_RULE}")
     if not secret:
         raise Malformed("le mot de passe est vide")
-    if len(secret) > password.PASSWORD_MAX:
-        raise Malformed(f"le mot de passe dépasse {password.PASSWORD_MAX} octets")
+    fault = password.judge(secret, [name], rules)
+    if fault is not None:
+        raise Malformed(_refusal(fault, rules))
     own, key = _place(source, name)
     attributes = {
         "objectClass": list(CLASSES),
         "uid": [name.encode()],
         AUDIENCE: [audience.format(seer).encode()],
-        preparing.PASSWORD: [password.hash(secret)],
+        preparing.PASSWORD: list(hashes.made(secret)),
     }
     if replicates_passwords:
         attributes[REPLICATES] = [b"TRUE"]
@@ -110,6 +114,14 @@ def every(source: StoreSource) -> list[AudienceAccount]:
                 )
             )
     return sorted(found)
+
+
+def _refusal(fault: Fault, rules: Rules) -> str:
+    if fault is Fault.SHORT:
+        return f"le mot de passe a moins de {rules.min_length} caractères"
+    if fault is Fault.LONG:
+        return f"le mot de passe dépasse {password.PASSWORD_MAX} octets"
+    return "le mot de passe est de ceux qu'on devine : un nom, ou trop peu de caractères différents"
 
 
 def _place(source: StoreSource, name: str) -> tuple[Dn, bytes]:

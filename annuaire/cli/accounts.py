@@ -10,6 +10,7 @@ import click
 from annuaire.cli import local, options, writing
 from annuaire.config import Config
 from annuaire.domain import audience as audiences
+from annuaire.domain.password import Rules
 from annuaire.errors import Malformed
 
 
@@ -61,6 +62,7 @@ def add_command(config: Config, name: str, seer: str, password_stdin: bool, repl
             audiences.NAMES[seer],
             secret,
             replicates_passwords=replicate_passwords,
+            rules=Rules(config.passwords.min_length),
             actor=config.admin_dn,
         )
     click.echo(f"compte créé : {made} ({seer})")

@@ -27,7 +27,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
       annuaire serve
       annuaire serve --config /etc/annuaire.toml --workers 4
     """
-    from annuaire.server import listening, loads, logs, places, state
+    from annuaire.server import guesses, listening, loads, logs, places, state
     from annuaire.server.workers import Supervisor, default_count
 
     count = workers or config.serve.workers or default_count()
@@ -45,11 +45,13 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
             [[list(astuple(one.place)), one.socket.fileno(), int(one.socket.family)] for one in opened]
         )
         shared = loads.create(count)
+        wrong = guesses.create()
         chosen = ["--config", str(config.path)] if config.path is not None else []
 
         def command(number: int, control: int) -> list[str]:
             module = [sys.executable, "-m", "annuaire.server.worker"]
             place = ["--number", str(number), "--control", str(control), "--loads", str(shared)]
+            place += ["--guesses", str(wrong)]
             return [*module, *chosen, *place, "--listen", inherited]
 
         def ready() -> None:
@@ -59,7 +61,7 @@ def serve_command(config: Config, workers: int | None, hints: bool) -> int:
         supervisor = Supervisor(
             command,
             count,
-            [one.socket.fileno() for one in opened],
+            [*(one.socket.fileno() for one in opened), wrong],
             shared,
             ready,
             [sys.executable, "-m", "annuaire.server.prepare", *chosen],

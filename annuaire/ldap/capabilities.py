@@ -9,9 +9,11 @@ from __future__ import annotations
 from annuaire.ldap import controls
 from annuaire.ldap.messages import (
     AddRequest,
+    BindRequest,
     CompareRequest,
     Control,
     DeleteRequest,
+    ExtendedRequest,
     ModifyDnRequest,
     ModifyRequest,
     SearchRequest,
@@ -29,6 +31,7 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.POST_READ: frozenset({AddRequest, ModifyRequest, ModifyDnRequest}),
     controls.TREE_DELETE: frozenset({DeleteRequest}),
     controls.RELAX: frozenset({AddRequest, ModifyRequest}),
+    controls.PASSWORD_POLICY: frozenset({BindRequest, AddRequest, ModifyRequest, ExtendedRequest}),
     controls.NO_OPERATION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.NO_OPERATION_OPENLDAP: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
 }

@@ -28,6 +28,7 @@ NO_OPERATION = "1.3.6.1.4.1.4203.1.10.2"  # draft-zeilenga-ldap-noop
 NO_OPERATION_OPENLDAP = "1.3.6.1.4.1.4203.666.5.2"  # the same, as OpenLDAP's tools and server number it
 RELAX = "1.3.6.1.4.1.4203.666.5.12"  # draft-zeilenga-ldap-relax
 PROXIED_AUTHORIZATION = "2.16.840.1.113730.3.4.18"  # RFC 4370
+PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 draft-behera-ldap-password-policy
 MATCHED_VALUES = "1.2.826.0.1.3344810.2.3"  # RFC 3876
 SYNC_REQUEST = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
 SYNC_STATE = "1.3.6.1.4.1.4203.1.9.1.2"

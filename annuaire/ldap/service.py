@@ -10,6 +10,7 @@ from annuaire.domain.password import Remembered
 from annuaire.ldap.directory import Directory
 from annuaire.ldap.filters import DEPTH_MAX
 from annuaire.ldap.framing import MESSAGE_MAX
+from annuaire.ldap.guessing import Guesses, Uncounted
 from annuaire.ldap.identity import Administrator
 from annuaire.ldap.messages import Message
 from annuaire.ldap.root_dse import OwnEntries
@@ -46,6 +47,7 @@ class Service:
     anonymous: Audience = Audience.PUBLIC  # NOBODY: who has not said who they are is told so
     administrator: Administrator | None = None
     remembered: Remembered = field(default_factory=lambda: Remembered(0))
+    guesses: Guesses = field(default_factory=Uncounted)
     message_max: int = MESSAGE_MAX
     message_max_anonymous: int = MESSAGE_MAX
     waiting_max: int = WAITING_MAX

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from annuaire.domain import access
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import AnnuaireError, Malformed, NotFound, Refused, Unavailable
-from annuaire.ldap import capabilities, requests, responses, root_dse
+from annuaire.ldap import capabilities, policy_control, requests, responses, root_dse
 from annuaire.ldap import dn as names
+from annuaire.ldap.controls import encode_controls
 from annuaire.ldap.framing import Framer, FramingError
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import (
@@ -379,7 +380,7 @@ class Session:
     def _bind(self, message: Message, request: BindRequest, now: float) -> bytes:
         # RFC 4513 §4: from the moment a bind is received until it succeeds, the connection is anonymous.
         self._become(Identity("", self._service.anonymous))
-        outcome = bind.begin(request, self._service, now)
+        outcome = bind.begin(request, self._service, self.peer, now)
         if not isinstance(outcome, PasswordCheck):
             return self._bound(message, outcome)
         return self._wait_for(message, outcome, now)
@@ -395,10 +396,12 @@ class Session:
     def _bound(self, message: Message, outcome: Identity | BindRefused) -> bytes:
         if isinstance(outcome, Identity):
             self._become(outcome)
-            return responses.bind_response(message.message_id, ResultCode.success)
+            told = encode_controls(policy_control.response(message.controls))
+            return responses.bind_response(message.message_id, ResultCode.success, controls=told)
         if self._service.observer is not None:
             self._service.observer.login_failed(self.peer, outcome.code, outcome.dn)
-        return responses.bind_response(message.message_id, outcome.code, text=outcome.text)
+        told = encode_controls(policy_control.response(message.controls, outcome.policy))
+        return responses.bind_response(message.message_id, outcome.code, text=outcome.text, controls=told)
 
     def _become(self, identity: Identity) -> None:
         self.identity = identity

@@ -32,6 +32,7 @@ from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
 from annuaire.server import connections, ldap, postfix, routing, state, tls
 from annuaire.server.connections import Bounds
+from annuaire.server.guesses import Guesses
 from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
 from annuaire.server.observe import OperationLog
@@ -53,10 +54,13 @@ class Inherited(NamedTuple):
 class Application:
     """Everything that one worker serves with."""
 
-    def __init__(self, config: Config, inherited: list[Inherited], loads: Loads, reactor: Any) -> None:
+    def __init__(
+        self, config: Config, inherited: list[Inherited], loads: Loads, guesses: Guesses, reactor: Any
+    ) -> None:
         self._reactor = reactor
         self._config = config
         self._loads = loads
+        self._guesses = guesses
         self.schema = _schema(config)
         numbering = Numbering(self.schema)
         reader = Reader(IndexFolder(config.state / "index"), numbering)
@@ -129,6 +133,7 @@ class Application:
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
             administrator=administrator(config, self.schema),
             remembered=self._remembered,
+            guesses=self._guesses,
             message_max=limits.message,
             message_max_anonymous=limits.message_anonymous,
             waiting_max=limits.pending,

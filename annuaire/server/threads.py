@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from annuaire.domain import password
 from annuaire.errors import AnnuaireError, Unavailable
+from annuaire.passwords import hashes as kept
 
 # Hashing releases the interpreter's lock; more threads than cores would only take time from the searches.
 THREADS_MAX = max(1, min(4, os.cpu_count() or 1))
@@ -46,7 +46,7 @@ class PasswordThreads:
         self._waiting += 1
         self._pool.callInThreadWithCallback(
             lambda success, outcome: self._reactor.callFromThread(self._verified, success, outcome, done),
-            password.verify,
+            kept.verify,
             hashes,
             secret,
         )

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from annuaire import config as configuration
+from annuaire.domain import lockout
 from annuaire.errors import AnnuaireError
 from annuaire.server import logs
+from annuaire.server.guesses import Guesses
 from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
 
@@ -31,6 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--loads", type=int, required=True)
+    parser.add_argument("--guesses", type=int, required=True)
     parser.add_argument("--number", type=int, required=True)
     given = parser.parse_args(arguments)
     # The terminal sends Ctrl-C to all; the supervisor decides what it means.
@@ -57,7 +60,9 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
         app.Inherited(Place(*place), descriptor, family)
         for place, descriptor, family in json.loads(given.listen)
     ]
-    application = app.Application(config, inherited, Loads(given.loads, given.number), reactor)
+    passwords = config.passwords
+    counted = Guesses(given.guesses, lockout.rules(passwords.failures, passwords.lockout))
+    application = app.Application(config, inherited, Loads(given.loads, given.number), counted, reactor)
     supervisor = control_socket.ControlSocket(reactor, given.control)
 
     def begin() -> None:

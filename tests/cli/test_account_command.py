@@ -16,7 +16,7 @@ from annuaire.store import engine
 BRANCH = "ou=comptes,o=apicrypt,c=FR"
 
 
-def add(state, name, seer="routage", secret="un secret", *more):
+def add(state, name, seer="routage", secret="un secret de relais", *more):
     return states.run(
         state, "account", "add", name, "--audience", seer, "--password-stdin", *more, input=f"{secret}\n"
     )
@@ -33,15 +33,15 @@ def test_an_account_binds_as_its_audience_as_soon_as_it_is_made(tmp_path, seer):
     state = tmp_path / "var"
     done = add(state, "relais-1", seer)
     assert (done.exit_code, done.stdout) == (0, f"compte créé : uid=relais-1,{BRANCH} ({seer})\n")
-    who = bound(state, f"uid=relais-1,{BRANCH}", "un secret")
+    who = bound(state, f"uid=relais-1,{BRANCH}", "un secret de relais")
     assert who is not None
     assert (who.dn, who.audience) == (f"uid=relais-1,{BRANCH}", audience.NAMES[seer])
-    assert bound(state, f"uid=relais-1,{BRANCH}", "un autre") is None
+    assert bound(state, f"uid=relais-1,{BRANCH}", "un autre secret") is None
 
 
 def test_the_line_end_of_standard_input_is_no_part_of_the_password(tmp_path):
     state = tmp_path / "var"
-    assert add(state, "a", "dgs", "deux mots ").exit_code == 0
+    assert add(state, "a", "dgs", "deux mots assez longs ").exit_code == 0
     assert (
         states.run(
             state,
@@ -55,27 +55,27 @@ def test_the_line_end_of_standard_input_is_no_part_of_the_password(tmp_path):
         ).exit_code
         == 0
     )
-    assert bound(state, f"uid=a,{BRANCH}", "deux mots ") is not None
+    assert bound(state, f"uid=a,{BRANCH}", "deux mots assez longs ") is not None
     assert bound(state, f"uid=b,{BRANCH}", "sans fin de ligne") is not None
 
 
 def test_the_password_is_kept_as_a_hash_and_apart(tmp_path):
     state = tmp_path / "var"
-    add(state, "relais", "routage", "tres-secret")
+    add(state, "relais", "routage", "tres-secret-ici")
     store = engine.open("", state)
     with store.reading() as reader:
         [row] = [row for row in reader.entries() if row.dn.startswith("uid=relais")]
     store.close()
     assert row.passwords is not None
-    assert b"{SCRYPT}" in row.passwords
-    assert b"tres-secret" not in row.passwords + row.attributes
+    assert b"{ARGON2}$argon2id$" in row.passwords
+    assert b"tres-secret-ici" not in row.passwords + row.attributes
     assert b"userPassword" not in row.attributes
 
 
 def test_accounts_are_listed_by_name_with_what_they_see(tmp_path):
     state = tmp_path / "var"
     add(state, "relais", "routage")
-    add(state, "Copie", "apicrypt", "x", "--replicate-passwords")
+    add(state, "Copie", "apicrypt", "copie-de-tout", "--replicate-passwords")
     found = {one["name"]: one for one in listed(state)}
     assert list(found) == ["Copie", "relais"]
     assert found["relais"]["audience"] == "routage"
@@ -91,14 +91,14 @@ def test_a_removed_account_is_nobody_and_its_name_is_free(tmp_path):
     done = states.run(state, "account", "remove", "relais")
     assert (done.exit_code, done.stdout) == (0, f"compte supprimé : uid=relais,{BRANCH}\n")
     assert listed(state) == []
-    assert bound(state, f"uid=relais,{BRANCH}", "un secret") is None
+    assert bound(state, f"uid=relais,{BRANCH}", "un secret de relais") is None
     assert add(state, "relais", "dgs").exit_code == 0
 
 
 def test_a_name_is_taken_once_whatever_its_case(tmp_path):
     state = tmp_path / "var"
     add(state, "relais")
-    again = add(state, "RELAIS", "admin", "autre")
+    again = add(state, "RELAIS", "admin", "un autre secret")
     assert (again.exit_code, again.stdout) == (1, "")
     assert "existe déjà" in again.stderr
     assert [one["audience"] for one in listed(state)] == ["routage"]
@@ -113,10 +113,15 @@ def test_a_name_that_would_need_quoting_is_refused(tmp_path, name):
     assert "nom de compte" in done.stderr
 
 
-def test_an_empty_or_endless_password_is_refused(tmp_path):
+def test_an_empty_short_poor_or_endless_password_is_refused(tmp_path):
     state = tmp_path / "var"
     for secret in ("", "x" * 5000):
         assert add(state, "relais", "dgs", secret).exit_code == 2
+    for secret, why in (("onze lettre", "moins de 12 caractères"), ("aaaaaaaaaaaa", "qu'on devine")):
+        done = add(state, "relais", "dgs", secret)
+        assert done.exit_code == 2
+        assert why in done.stderr
+        assert secret not in done.stderr + done.stdout
     assert listed(state) == []
 
 
@@ -151,7 +156,7 @@ def test_an_audience_that_does_not_exist_is_told_with_those_that_do(tmp_path):
     assert "routage" in done.stderr
 
 
-@pytest.mark.parametrize(("typed", "status"), [(["secret", "secret"], 0), (["secret", "other", "s", "s"], 0)])
+@pytest.mark.parametrize(("typed", "status"), [(["un secret de dgs", "un secret de dgs"], 0), (["un long secret", "autre", "un secret long", "un secret long"], 0)])
 def test_on_a_terminal_the_password_is_asked_twice_and_never_shown(tmp_path, typed, status):
     process, terminal = pty.fork()
     if process == 0:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from annuaire.domain import password
 from annuaire.importing import ldif, records
 from annuaire.ldap import dn, schema
+from annuaire.passwords import hashes
 
 FILE = Path(__file__).parents[2] / "fixtures" / "apicrypt.ldif"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_the_comments_tell_the_right_passwords():
         "uid=claire.simon": b"simon-secret",
         "uid=alice.fontaine": b"fontaine-secret",
     }.items():
-        assert password.verify(PEOPLE[f"{name},ou=apicrypt,o=apicrypt,c=FR"]["userPassword"], word)
+        assert hashes.verify(PEOPLE[f"{name},ou=apicrypt,o=apicrypt,c=FR"]["userPassword"], word)
 
 
 def test_some_choices_are_such_that_the_rules_must_refuse_them():

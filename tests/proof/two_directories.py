@@ -20,7 +20,6 @@ from hidden_people import SUFFIX, People
 
 from annuaire.actions import import_records, import_source, initialise, refresh
 from annuaire.actions.refresh import StoreSource
-from annuaire.domain import password
 from annuaire.domain.audience import Audience
 from annuaire.domain.domains import Domains
 from annuaire.domain.mailbox import Mailbox
@@ -34,6 +33,7 @@ from annuaire.ldap import schema as schemas
 from annuaire.ldap import tree
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.service import Observer, Service
+from annuaire.passwords import hashes
 from annuaire.ldap.session import Session
 from annuaire.publishing import ldif
 from annuaire.store import engine
@@ -185,7 +185,7 @@ class Client:
             work = session.outside
             if work is not None:
                 assert hasattr(work, "hashes"), "a stranger's write was handed over"
-                answer += session.resume(password.verify(work.hashes, work.password), time.monotonic())
+                answer += session.resume(hashes.verify(work.hashes, work.password), time.monotonic())
             else:
                 answer += session.advance(time.monotonic())
         return answer

@@ -178,7 +178,7 @@ def annuaire(folder: Path, sinks: tuple[Sink, Sink, Sink]) -> Iterator[serving.S
         ("liste-blanche", "load", str(FIXTURES / "liste_blanche/signed.xml"), "--unsigned"),
         ("account", "add", "postfix", "--audience", "routage", "--password-stdin"),
     ):
-        done = server.annuaire(*command, input="secret\n")
+        done = server.annuaire(*command, input="un-secret-de-postfix\n")
         assert done.returncode == 0, done.stderr
     server.start()
     yield server

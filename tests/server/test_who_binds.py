@@ -6,7 +6,7 @@ import pytest
 import serving
 from ldap3.core.exceptions import LDAPInvalidCredentialsResult
 
-from annuaire.domain import password
+from annuaire.passwords import argon2, hashes
 
 APICRYPT = f"ou=apicrypt,{serving.SUFFIX}"
 COMPTES = f"ou=comptes,{serving.SUFFIX}"
@@ -38,7 +38,7 @@ def entry(uid: str, number: int, *more: str, password_hash: str = "") -> str:
 @pytest.fixture(scope="module")
 def binding(tmp_path_factory: pytest.TempPathFactory) -> serving.Server:
     state = tmp_path_factory.mktemp("binds") / "var"
-    kept = password.hash(SECRET.encode()).decode()
+    kept = hashes.own(SECRET.encode()).decode()
     ldif = state.parent / "people.ldif"
     interop = "apicryptInteropMail: marie.actif@interop-mssante.apicrypt.org"
     ldif.write_text(
@@ -175,13 +175,14 @@ def test_who_is_refused_costs_as_much_as_who_is_unknown(
     """A hash takes tens of milliseconds, a look-up none: nobody may be told apart by one that was left out."""
     asked = invented_accounts.directory(binding.state)
     computed = []
-    scrypt = password._scrypt
+    derive = argon2._derive
+    assert argon2.available()
 
     def counted(*arguments: object) -> bytes:
-        computed.append(arguments[2:5])
-        return scrypt(*arguments)  # type: ignore[arg-type]
+        computed.append(arguments[4:])
+        return derive(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(password, "_scrypt", counted)
+    monkeypatch.setattr(argon2, "_derive", counted)
     for name in (
         f"uid=nobody,{APICRYPT}",
         f"uid=actif,{APICRYPT}",
@@ -195,5 +196,5 @@ def test_who_is_refused_costs_as_much_as_who_is_unknown(
     ):
         computed.clear()
         found = asked.account(name)
-        assert not password.verify(() if found is None else found.hashes, b"faux")
-        assert computed == [(password.SCRYPT_N, password.SCRYPT_R, password.SCRYPT_P)], name
+        assert not hashes.verify(() if found is None else found.hashes, b"faux")
+        assert computed == [(argon2.MEMORY, argon2.PASSES, argon2.LANES)], name

@@ -1,7 +1,8 @@
 """Bind (RFC 4511 §4.2, RFC 4513 §5): simple with a name and a password, or anonymous.
 
 Version 2 is accepted because Postfix's upstream default asks it. Everything that fails leaves the connection
-anonymous. An unknown name, an account without a password and a wrong password are one answer at one price.
+anonymous. An unknown name, an account without a password and a wrong password are one answer at one price, and so is
+a name that must wait (ldap/guessing.py), at once.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import dn as names
 from annuaire.ldap.directory import Account
+from annuaire.ldap.guessing import Attempt
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import BindRequest, Simple
+from annuaire.ldap.policy_control import PolicyError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 
@@ -28,6 +31,8 @@ class BindRefused:
     code: ResultCode
     text: str = ""
     dn: str | None = None
+    # What the password policy control says of it.
+    policy: PolicyError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,12 @@ class PasswordCheck:
     hashes: tuple[bytes, ...] = field(repr=False)
     password: bytes = field(repr=False)
     account: Account | None
+    attempt: Attempt
 
 
-def begin(request: BindRequest, service: Service, now: float) -> Identity | BindRefused | PasswordCheck:
+def begin(
+    request: BindRequest, service: Service, peer: str, now: float
+) -> Identity | BindRefused | PasswordCheck:
     """Decide at once what can be; a PasswordCheck otherwise, whose outcome goes to `conclude`."""
     method = request.method
     if request.version not in (2, 3):
@@ -53,13 +61,13 @@ def begin(request: BindRequest, service: Service, now: float) -> Identity | Bind
     if not method.password:
         # RFC 4513 §5.1.2: a program that forgot to refuse an empty password would take success for a proof.
         return BindRefused(ResultCode.unwillingToPerform, "a name without a password is not accepted")
-    return _named(request.name, method.password, service, now)
+    return named(request.name, method.password, service, peer, now)
 
 
 def conclude(check: PasswordCheck, matched: bool, service: Service, now: float) -> Identity | BindRefused:
     """What the outcome of a password check means."""
     account = check.account
-    if matched and account is not None:
+    if check.attempt.ended(matched and account is not None, check.password, now) and account is not None:
         service.remembered.remember(check.hashes, check.password, now)
         return _identity(account, service)
     return BindRefused(ResultCode.invalidCredentials, dn=account.dn if account else None)
@@ -73,10 +81,14 @@ def _anonymous(password: bytes, service: Service) -> Identity | BindRefused:
     return Identity("", service.anonymous)
 
 
-def _named(
-    name: bytes, password: bytes, service: Service, now: float
+def named(
+    name: bytes, password: bytes, service: Service, peer: str, now: float
 ) -> Identity | BindRefused | PasswordCheck:
+    """A name, as DN or address, and the password given for it, whichever mechanism brought them."""
     account = None
+    attempt = Attempt(service.guesses, service.schema, name[:NAME_MAX], peer)
+    if attempt.waits(now):
+        return BindRefused(ResultCode.invalidCredentials, policy=PolicyError.accountLocked)
     if len(name) <= NAME_MAX:
         try:
             text = name.decode()
@@ -84,12 +96,14 @@ def _named(
             text = ""
         administrator = service.administrator
         if administrator is not None and administrator.accepts(_key(text, service), password):
+            attempt.ended(True, password, now)
             return Identity(administrator.dn, Audience.ADMIN, administrator.key)
         account = service.directory.account(text) if text else None
     hashes = account.hashes if account is not None else ()
     if account is not None and service.remembered.knows(hashes, password, now):
+        attempt.ended(True, password, now)
         return _identity(account, service)
-    return PasswordCheck(hashes, password, account)
+    return PasswordCheck(hashes, password, account, attempt)
 
 
 def _identity(account: Account, service: Service) -> Identity:
