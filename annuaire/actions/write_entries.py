@@ -6,16 +6,15 @@ held throughout. What the schema says is asked once, of the entry as it will be 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from annuaire.actions import preparing, recording, references, views
+from annuaire.actions import preparing, recording, references, relaxing, views
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
 from annuaire.index.folder import IndexFolder
-from annuaire.ldap import dn, modification, renaming, tree, write_controls
+from annuaire.ldap import dn, modification, renaming, tree, write_controls, written_values
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.messages import (
     ADD_VALUES,
@@ -166,33 +165,42 @@ class _One:
     def _add(self, request: AddRequest, name: Dn, asked: Asked) -> list[Control]:
         key = self._key(name)
         place = self._tree.place(key)
-        if self._writer.entry(key) is not None or place is Place.FIXED:
+        if place is Place.FIXED:
             raise WriteRefusedError(ResultCode.entryAlreadyExists)
-        parent = b"" if self._tree.is_root(key) else dn.parent_key(key)
         self._writable(place, key)
-        if parent and self._writer.entry(parent) is None:
-            raise WriteRefusedError(ResultCode.noSuchObject, "its parent does not exist", self._matched(key))
-        attributes = self._described(request.attributes)
+        written_values.of_name(name, self._schema)
+        written_values.of_add(request, self._schema, asked.relax)
+        attributes = written_values.described(request.attributes, self._schema)
+        stamps, identity = relaxing.taken(attributes)
         for pair in name.rdn.pairs:
             # RFC 4511 §4.7: the naming values need not be given twice.
             if not renaming.holds(attributes, pair, self._schema):
                 description = self._schema.canonical(pair[0])
                 attributes.setdefault(description, []).append(pair[1].encode())
-        identity = uuid.uuid4().bytes
+        self._agree(name, attributes)
+        if self._writer.entry(key) is not None:
+            raise WriteRefusedError(ResultCode.entryAlreadyExists)
+        parent = b"" if self._tree.is_root(key) else dn.parent_key(key)
+        if parent and self._writer.entry(parent) is None:
+            raise WriteRefusedError(ResultCode.noSuchObject, "its parent does not exist", self._matched(key))
+        if self._writer.entry_by_uuid(identity) is not None:
+            raise WriteRefusedError(ResultCode.constraintViolation, "entryUUID: it is another entry's")
         kept = self._kept(name, None, None, attributes, identity)
         row = self._writer.add(
             NewEntry(
                 key, parent, dn.format(name), identity, *preparing.encode(dict(kept)), self._structural(kept),
                 *account.described(kept, identity),
-            )
+            ),
+            stamps,
         )  # fmt: skip
         return _after(asked, row, kept)
 
     def _modify(self, request: ModifyRequest, name: Dn, asked: Asked) -> list[Control]:
+        self._permitted(request)
+        written_values.of_modify(request, self._schema)
         row = self._existing(name)
         old = preparing.decode(row.attributes, row.passwords)
         self._hold(asked, row, old)
-        self._permitted(request)
         changes = [
             (_OPERATIONS[operation], attribute, values) for operation, attribute, values in request.changes
         ]
@@ -207,12 +215,13 @@ class _One:
         response = write_controls.before(asked, row.dn, old, views.operational_of(row))
         if new != old:
             kept = self._kept(own, row, old, new, row.uuid)
-            if self._structural(kept).lower() != row.structural.lower():
+            structural = self._structural(kept)
+            if structural.lower() != row.structural.lower() and not asked.relax:
                 raise WriteRefusedError(
                     ResultCode.objectClassModsProhibited, "the structural class of an entry does not change"
                 )
             row = self._writer.replace(
-                row, *preparing.encode(dict(kept)), row.structural, *account.described(kept, row.uuid)
+                row, *preparing.encode(dict(kept)), structural, *account.described(kept, row.uuid)
             )
             new = kept
         return [*response, *_after(asked, row, new)]
@@ -234,21 +243,21 @@ class _One:
         return response
 
     def _rename(self, request: ModifyDnRequest, name: Dn, asked: Asked) -> list[Control]:
+        try:
+            rdn = dn.parse_rdn(request.new_rdn.decode())
+            superior = (
+                name.parent if request.new_superior is None else dn.parse(request.new_superior.decode())
+            )
+        except (Malformed, UnicodeDecodeError):
+            raise WriteRefusedError(ResultCode.invalidDNSyntax, "not a distinguished name") from None
+        written_values.of_name(Dn((rdn,)), self._schema)
+        self._moves(self._key(name), self._key(Dn((rdn, *superior.rdns))))
         row = self._existing(name)
         old = preparing.decode(row.attributes, row.passwords)
         self._hold(asked, row, old)
         old_name = dn.parse(row.dn)
-        try:
-            rdn = dn.parse_rdn(request.new_rdn.decode())
-            superior = (
-                old_name.parent if request.new_superior is None else dn.parse(request.new_superior.decode())
-            )
-        except (Malformed, UnicodeDecodeError):
-            raise WriteRefusedError(ResultCode.invalidDNSyntax, "not a distinguished name") from None
-        new_name = Dn((rdn, *superior.rdns))
+        new_name = Dn((rdn, *(old_name.parent if request.new_superior is None else superior).rdns))
         key = self._key(new_name)
-        if dn.is_within(key, row.key) and key != row.key:
-            raise WriteRefusedError(ResultCode.unwillingToPerform, "an entry cannot be put below itself")
         place = self._tree.place(key)
         if place is Place.FIXED or (key != row.key and self._writer.entry(key) is not None):
             raise WriteRefusedError(ResultCode.entryAlreadyExists)
@@ -278,6 +287,17 @@ class _One:
             )
         self._writes.references.follow(self._writer, gone)
         return [*response, *_after(asked, moved, kept)]
+
+    def _moves(self, old: bytes, new: bytes) -> None:
+        """Refuse what would be no move of any entry."""
+        if self._tree.context(new) != self._tree.context(old):
+            raise WriteRefusedError(
+                ResultCode.affectsMultipleDSAs, "an entry does not move from one naming context to another"
+            )
+        if old != new and (dn.is_within(new, old) or dn.is_within(old, new)):
+            raise WriteRefusedError(
+                ResultCode.unwillingToPerform, "an entry is put neither below nor above itself"
+            )
 
     # ------------------------------------------------------------ what they share
 
@@ -327,25 +347,6 @@ class _One:
             ResultCode.unwillingToPerform, f"nothing lies here; write below {self._tree.where_to_write}"
         )
 
-    def _described(self, given: Sequence[tuple[str, list[bytes]]]) -> Attributes:
-        """The attributes of an entry to be added, under their canonical names."""
-        attributes: Attributes = {}
-        for written, values in given:
-            known = self._schema.attribute(written)
-            if known is None:
-                raise WriteRefusedError(
-                    ResultCode.undefinedAttributeType, f"{written} is not an attribute of the schema"
-                )
-            description = self._schema.canonical(written)
-            if known.no_user_modification:
-                raise WriteRefusedError(
-                    ResultCode.constraintViolation, f"{description} is kept by the server alone"
-                )
-            if description in attributes:
-                raise WriteRefusedError(ResultCode.attributeOrValueExists, f"{description} is given twice")
-            attributes[description] = list(values)
-        return attributes
-
     def _permitted(self, request: ModifyRequest) -> None:
         allowed = self._job.grant.attributes
         if allowed is None:
@@ -364,10 +365,13 @@ class _One:
         self._hides = self._hides or kept.hides
         if new is None:
             return {}
-        violations = self._schema.check(name, kept.attributes)
+        self._agree(name, kept.attributes)
+        return kept.attributes
+
+    def _agree(self, name: Dn, attributes: Attributes) -> None:
+        violations = self._schema.check(name, attributes)
         if violations:
             raise WriteRefusedError(violations[0].code, "; ".join(one.text for one in violations))
-        return kept.attributes
 
     def _structural(self, attributes: Attributes) -> str:
         return self._schema.structural_class(attributes) or ""

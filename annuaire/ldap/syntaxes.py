@@ -150,6 +150,8 @@ class Syntax(NamedTuple):
     octets: bool = False
 
 
+# RFC 4517 §3.3.5.
+_DELIVERY = rb"(?:any|mhs|physical|telex|teletex|g3fax|g4fax|ia5|videotex|telephone)"
 _ia5 = bytes.isascii
 _oid = _matching(_KEYSTRING + rb"|" + _NUMERIC_OID)
 _printable = _matching(_PRINTABLE + rb"+")
@@ -165,7 +167,7 @@ _ALL = (
     Syntax(PREFIX + "10", "Certificate Pair", _der_sequence, True),
     Syntax(COUNTRY_STRING, "Country String", _matching(_PRINTABLE + rb"{2}")),
     Syntax(DISTINGUISHED_NAME, "DN", _distinguished_name),
-    Syntax(PREFIX + "14", "Delivery Method", _matching(_KEYSTRING + rb"(?: *\$ *" + _KEYSTRING + rb")*")),
+    Syntax(PREFIX + "14", "Delivery Method", _matching(_DELIVERY + rb"(?: *\$ *" + _DELIVERY + rb")*")),
     Syntax(DIRECTORY_STRING, "Directory String", _directory_string),
     Syntax(PREFIX + "16", "DIT Content Rule Description", _directory_string),
     Syntax(PREFIX + "17", "DIT Structure Rule Description", _directory_string),

@@ -54,6 +54,13 @@ class Tree:
         """Whether an entry of this name needs none above it."""
         return key == self.suffix_key or key in self.further
 
+    def context(self, key: bytes) -> bytes | None:
+        """The key of the naming context that a name lies in; None outside of all."""
+        for root in (*self.further, self.suffix_key):
+            if dn.is_within(key, root):
+                return root
+        return None
+
     def branch(self, name: str) -> Dn:
         """The DN of one `ou=` of the suffix."""
         return Dn((Rdn((("ou", name),)), *self.suffix.rdns))

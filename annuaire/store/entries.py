@@ -45,6 +45,18 @@ class NewEntry(NamedTuple):
     account: str | None = None
 
 
+class Stamps(NamedTuple):
+    """Who made an entry and when, where it is said with the entry; "" for what is not."""
+
+    created_at: str = ""
+    created_by: str = ""
+    modified_at: str = ""
+    modified_by: str = ""
+
+
+UNSAID = Stamps()
+
+
 class Moved(NamedTuple):
     """Where an entry goes: its own new place, or that of something above it."""
 
@@ -84,7 +96,7 @@ _HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
 
 _ADD = text(
     f"INSERT INTO entries ({COLUMNS}) VALUES (:id, :key, :parent, :dn, :uuid, :attributes, :passwords,"  # noqa: S608
-    " :structural, :person, :account, :at, :actor, :at, :actor, :change)"
+    " :structural, :person, :account, :created_at, :created_by, :modified_at, :modified_by, :change)"
 )
 _REPLACE = text(
     "UPDATE entries SET attributes = :attributes, passwords = :passwords, structural = :structural,"
@@ -215,14 +227,21 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
     actor: str
     _entry: int
 
-    def add(self, new: NewEntry) -> EntryRow:
+    def add(self, new: NewEntry, said: Stamps = UNSAID) -> EntryRow:
         self._entry += 1
         entry = self._entry
         change = self._record("add", entry, new.uuid, new.key)
-        self._connection.execute(
-            _ADD, {**new._asdict(), "id": entry, "at": self.at, "actor": self.actor, "change": change}
+        row = EntryRow(
+            entry,
+            *new,
+            said.created_at or self.at,
+            said.created_by or self.actor,
+            said.modified_at or self.at,
+            said.modified_by or self.actor,
+            change,
         )
-        return EntryRow(entry, *new, self.at, self.actor, self.at, self.actor, change)
+        self._connection.execute(_ADD, row._asdict())
+        return row
 
     def replace(
         self,

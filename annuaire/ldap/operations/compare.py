@@ -21,8 +21,8 @@ def answer(message_id: int, request: CompareRequest, service: Service, audience:
 
 
 def _decide(request: CompareRequest, service: Service, audience: Audience) -> tuple[ResultCode, str, str]:
-    attribute = service.schema.attribute(request.attribute)
-    if attribute is None:
+    attribute, options, _ = service.schema.describe(request.attribute)
+    if attribute is None or "" in options:
         return ResultCode.undefinedAttributeType, "", "no such attribute type in the schema"
     rule = attribute.equality_rule
     if rule is None:
@@ -44,6 +44,15 @@ def _decide(request: CompareRequest, service: Service, audience: Audience) -> tu
             if selection.wanted(description, operational) is None:
                 continue
             present = True
+            if attribute.key in _CLASSES:  # a class implies those above it (RFC 4512 §3.3)
+                values = [*values, *_implied(values, service)]
             if any(rule.normalise(value) == asserted for value in values):
                 return ResultCode.compareTrue, "", ""
     return (ResultCode.compareFalse if present else ResultCode.noSuchAttribute), "", ""
+
+
+_CLASSES = frozenset({"objectclass", "structuralobjectclass"})
+
+
+def _implied(values: list[bytes], service: Service) -> list[bytes]:
+    return [key.encode() for value in values for key in service.schema.class_keys(value)]

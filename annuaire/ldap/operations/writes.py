@@ -74,6 +74,8 @@ def _decide(
     if tree is None:
         return WriteOutcome(ResultCode.unwillingToPerform, "this server takes no writes")
     place = tree.place(key)
+    if service.own_entries.by_key(key) is not None:
+        return WriteOutcome(ResultCode.unwillingToPerform, "this entry is the server's own")
     if place is Place.COMPUTED:
         return WriteOutcome(
             ResultCode.unwillingToPerform, f"this subtree is computed; write below {tree.where_to_write}"
