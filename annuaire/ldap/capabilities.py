@@ -7,6 +7,7 @@ refused with unavailableCriticalExtension and another is ignored (RFC 4511 §4.1
 from __future__ import annotations
 
 from annuaire.ldap import controls
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.messages import (
     AddRequest,
     BindRequest,
@@ -39,9 +40,9 @@ CONTROLS: dict[str, frozenset[type]] = {
 START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511 §4.14
 WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"  # RFC 4532
 
-EXTENSIONS = (WHO_AM_I,)
+CANCEL = "1.3.6.1.1.8"  # RFC 3909
 
-SASL_MECHANISMS: tuple[str, ...] = ()
+EXTENSIONS = (CANCEL, WHO_AM_I)
 
 FEATURES = (
     "1.3.6.1.1.14",  # RFC 4525: Modify increments values
@@ -49,6 +50,18 @@ FEATURES = (
     "1.3.6.1.4.1.4203.1.5.2",  # RFC 4529: `@class` asks the attributes of a class
     "1.3.6.1.4.1.4203.1.5.3",  # RFC 4526: `(&)` is true and `(|)` is false
 )
+
+
+def mechanisms(channel: Channel) -> tuple[str, ...]:
+    """The SASL mechanisms that work on a connection as it is."""
+    found = ["SCRAM-SHA-256"]
+    if channel.encrypted:
+        found.append("SCRAM-SHA-256-PLUS")
+    if channel.confidential:
+        found.append("PLAIN")
+    if channel.certificate:
+        found.append("EXTERNAL")
+    return tuple(found)
 
 
 def unavailable(sent: tuple[Control, ...], operation: type) -> Control | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from annuaire.domain import scram
 from annuaire.domain.audience import Audience
 
 
@@ -34,3 +36,13 @@ class Administrator:
         """Compares digests, so that neither length nor first difference can be timed."""
         same = hmac.compare_digest(hashlib.sha256(self.password).digest(), hashlib.sha256(password).digest())
         return same and key == self.key and bool(self.password)
+
+    def scram(self, secret: bytes) -> scram.ScramKeys | None:
+        """What SCRAM needs of the password, made once: the salt is the same at all workers."""
+        return _scram_keys(self.dn, self.password, secret) if self.password else None
+
+
+@lru_cache(maxsize=8)
+def _scram_keys(dn: str, password: bytes, secret: bytes) -> scram.ScramKeys | None:
+    salt = hmac.digest(secret, b"salt of the administrator " + dn.encode(), "sha256")[: scram.SALT_LENGTH]
+    return scram.keys([scram.made(password, salt)])

@@ -6,6 +6,7 @@ base: the empty one with another scope than base is the directory's business.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 
 from annuaire.ldap import ber, capabilities, controls, evaluation, messages, responses
@@ -77,10 +78,21 @@ class OwnEntries:
         start_tls: bool = False,
         schema_changed_at: str = "20260101000000Z",
     ) -> None:
-        self.root_dse = OwnEntry(_root_dse(naming_contexts, version, alternatives, start_tls), schema)
+        self._made = (tuple(naming_contexts), version, tuple(alternatives))
+        self._variants: dict[tuple[tuple[str, ...], bool], OwnEntries] = {}
+        self.root_dse = OwnEntry(_root_dse(*self._made, start_tls, ()), schema)
         self.subschema = OwnEntry(_subschema(schema, schema_changed_at), schema)
         self._schema = schema
         self._subschema_key = names.key(names.parse(SUBSCHEMA), schema)
+
+    def offering(self, mechanisms: tuple[str, ...], start_tls: bool) -> OwnEntries:
+        """The same with a root DSE that tells what works on one kind of connection; made once for each kind."""
+        known = self._variants.get((mechanisms, start_tls))
+        if known is None:
+            known = copy.copy(self)
+            known.root_dse = OwnEntry(_root_dse(*self._made, start_tls, mechanisms), self._schema)
+            self._variants[mechanisms, start_tls] = known
+        return known
 
     def asked(self, request: SearchRequest) -> OwnEntry | None:
         base = request.base
@@ -97,7 +109,11 @@ class OwnEntries:
 
 
 def _root_dse(
-    naming_contexts: Iterable[str], version: str, alternatives: Iterable[str], start_tls: bool
+    naming_contexts: Iterable[str],
+    version: str,
+    alternatives: Iterable[str],
+    start_tls: bool,
+    mechanisms: Iterable[str],
 ) -> Found:
     extensions = [*capabilities.EXTENSIONS, *([capabilities.START_TLS] if start_tls else [])]
     operational = {
@@ -107,7 +123,7 @@ def _root_dse(
         "supportedExtension": sorted(extensions),
         "supportedFeatures": list(capabilities.FEATURES),
         "supportedLDAPVersion": ["3", "2"],
-        "supportedSASLMechanisms": list(capabilities.SASL_MECHANISMS),
+        "supportedSASLMechanisms": list(mechanisms),
         "altServer": list(alternatives),
         "vendorName": [VENDOR],
         "vendorVersion": [version],

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from annuaire.domain.audience import Audience
 from annuaire.domain.password import Remembered
+from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.directory import Directory
 from annuaire.ldap.filters import DEPTH_MAX
 from annuaire.ldap.framing import MESSAGE_MAX
@@ -46,6 +47,11 @@ class Service:
     tree: Tree | None = None
     anonymous: Audience = Audience.PUBLIC  # NOBODY: who has not said who they are is told so
     administrator: Administrator | None = None
+    certificates: Certificates | None = None
+    start_tls: bool = False  # whether StartTLS can be had
+    require_tls: bool = False  # whether passwords in clear are refused
+    # Known to all workers and nobody else, the same after each start: what unknown names answer SCRAM with.
+    secret: bytes = field(default=b"", repr=False)
     remembered: Remembered = field(default_factory=lambda: Remembered(0))
     guesses: Guesses = field(default_factory=Uncounted)
     message_max: int = MESSAGE_MAX

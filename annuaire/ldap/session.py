@@ -8,6 +8,7 @@ The server gives what it reads to `receive` and sends what comes back. Unless `i
 `resume`.
 `pending`: more to send or to do, call `advance` in a later turn of the reactor, as the client reads. `full`:
 enough requests wait, stop reading.
+`starting_tls`: begin TLS behind what was answered, then call `secured`.
 Security: one place takes the peer's bytes and turns every fault into an answer; no request is begun while
 another is under way, so a session holds one answer at a time, and what waits is bounded.
 """
@@ -19,28 +20,24 @@ from collections.abc import Iterator
 
 from annuaire.domain import access
 from annuaire.domain.audience import NOBODY, Audience
-from annuaire.errors import AnnuaireError, Malformed, NotFound, Refused, Unavailable
-from annuaire.ldap import capabilities, policy_control, requests, responses, root_dse
+from annuaire.errors import AnnuaireError, Malformed
+from annuaire.ldap import capabilities, refusals, requests, responses, root_dse
 from annuaire.ldap import dn as names
-from annuaire.ldap.controls import encode_controls
-from annuaire.ldap.framing import Framer, FramingError
-from annuaire.ldap.identity import Identity
+from annuaire.ldap.association import Association
+from annuaire.ldap.channel import Channel
+from annuaire.ldap.framing import FramingError
 from annuaire.ldap.messages import (
     BASE,
     AbandonRequest,
-    AddRequest,
     BindRequest,
     CompareRequest,
-    DeleteRequest,
     ExtendedRequest,
     Message,
-    ModifyDnRequest,
-    ModifyRequest,
     SearchRequest,
     UnbindRequest,
 )
-from annuaire.ldap.operations import bind, compare, extended, writes
-from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
+from annuaire.ldap.operations import bind, cancel, compare, extended, writes
+from annuaire.ldap.operations.bind import PasswordCheck
 from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
@@ -51,64 +48,46 @@ from annuaire.ldap.writing import WriteJob, WriteOutcome
 TURN_REQUESTS_MAX = 8
 TURN_BYTES_MAX = 65536
 
-RESPONSE_TAGS: dict[type, int] = {
-    BindRequest: responses.BIND_RESPONSE,
-    SearchRequest: responses.SEARCH_DONE,
-    ModifyRequest: responses.MODIFY_RESPONSE,
-    AddRequest: responses.ADD_RESPONSE,
-    DeleteRequest: responses.DELETE_RESPONSE,
-    ModifyDnRequest: responses.MODIFY_DN_RESPONSE,
-    CompareRequest: responses.COMPARE_RESPONSE,
-    ExtendedRequest: responses.EXTENDED_RESPONSE,
-}
-
 _NO_CONNECTION = 0  # RFC 4511 §4.1.1.1: the message id of unsolicited notifications, no client's
 
 
-class Session:
+class Session(Association):
     """The state of one connection."""
 
     __slots__ = (
         "_directory",
+        "_early",
         "_feed",
         "_filter_depth",
-        "_framer",
         "_message",
         "_observer",
         "_overflow",
-        "_own_entries",
-        "_service",
         "_started",
         "_stream",
         "_waiting",
         "_waiting_max",
-        "audience",
         "closing",
-        "identity",
         "idle",
         "outside",
-        "peer",
+        "starting_tls",
     )
 
-    def __init__(self, service: Service, peer: str = "") -> None:
-        self._service = service
+    def __init__(self, service: Service, peer: str = "", channel: Channel | None = None) -> None:
+        super().__init__(service, peer, channel)
         self._directory = service.directory
-        self._own_entries = service.own_entries
         self._filter_depth = service.filter_depth
         # Beyond as many decoded requests the session is full: reading stops, and what had arrived in the same
         # read waits as bytes.
         self._waiting_max = service.waiting_max
         self._observer = service.observer if service.observe_operations else None
-        self._framer = Framer(service.message_max_anonymous)
         self._feed = self._framer.feed
         self._waiting: deque[Message | Malformed] = deque()
         self._overflow: deque[bytes] = deque()
         self._stream: Iterator[bytes] | None = None
         self._message: Message | None = None  # the request that the stream or the outside work answers
         self._started = 0.0
-        self.peer = peer
-        self.identity = Identity("", service.anonymous)
-        self.audience = service.anonymous
+        self._early: list[bytes] = []  # answers to what does not wait for its turn
+        self.starting_tls = False
         self.outside: PasswordCheck | WriteJob | None = None
         self.closing = False
         self.idle = True  # nothing follows: the one thing to look at after each call
@@ -194,11 +173,11 @@ class Session:
         if self._message is not None:
             self._admit()
             if self._message is not None or self.closing:
-                return b""
+                return self._answered_early()
         return self._next_requests(now)
 
     def _admit(self) -> None:
-        """Decode what arrived while there is room. Abandon, and unbind during an answer, do not wait."""
+        """Decode what arrived while there is room. Abandon, cancel, and unbind during an answer, do not wait."""
         waiting, overflow = self._waiting, self._overflow
         while overflow and len(waiting) < self._waiting_max:
             try:
@@ -211,6 +190,14 @@ class Session:
                 self._abandon(operation.message_id)
             elif type(operation) is UnbindRequest and self._message is not None:
                 self.close()
+            elif type(operation) is ExtendedRequest and operation.oid == capabilities.CANCEL:
+                self._early.append(self._cancel(message, operation))
+            elif type(operation) is ExtendedRequest and (waiting or self._message is not None):
+                # StartTLS may not even be sent while something is outstanding: it never waits.
+                if operation.oid == capabilities.START_TLS:
+                    self._early.append(self._start_tls(message, operation, True))
+                else:
+                    waiting.append(message)
             else:
                 waiting.append(message)
 
@@ -232,10 +219,16 @@ class Session:
             if self.closing:
                 break
         self._settle()
-        return b"".join(answers)
+        return self._answered_early() + b"".join(answers)
+
+    def _answered_early(self) -> bytes:
+        early, self._early = b"".join(self._early), []
+        return early
 
     def _settle(self) -> None:
-        self.idle = not (self._message is not None or self._waiting or self._overflow or self.closing)
+        self.idle = not (
+            self._message is not None or self._waiting or self._overflow or self.closing or self.starting_tls
+        )
 
     def _abandon(self, message_id: int) -> None:
         # RFC 4511 §4.11: nothing is answered, found or not; a bind is not abandoned.
@@ -252,6 +245,35 @@ class Session:
             ):
                 self._waiting.remove(item)
                 return
+
+    def _cancel(self, message: Message, request: ExtendedRequest) -> bytes:
+        """RFC 3909 §3: the operation's answer if it was stopped, then the cancel's own."""
+        if message.controls and (refused := refusals.control(message)) is not None:
+            return refused
+        try:
+            number = cancel.asked(request)
+        except Malformed as error:
+            return refusals.answer(message, ResultCode.protocolError, error.public)
+        code, found = self._stop_to_cancel(number)
+        answer = refusals.answer(message, code)
+        if found is not None and code == ResultCode.success:
+            return refusals.answer(found, ResultCode.canceled) + answer
+        return answer
+
+    def _stop_to_cancel(self, number: int) -> tuple[ResultCode, Message | None]:
+        current = self._message
+        if current is not None and current.message_id == number:
+            code = cancel.of_current(current, self._stream is not None, self.outside)
+            if code == ResultCode.success:
+                self._stop()
+            return code, current
+        for item in self._waiting:
+            if type(item) is Message and item.message_id == number:
+                if not cancel.fits(item):
+                    return ResultCode.cannotCancel, item
+                self._waiting.remove(item)
+                return ResultCode.success, item
+        return ResultCode.noSuchOperation, None
 
     def _next_chunk(self) -> bytes:
         stream, message = self._stream, self._message
@@ -293,7 +315,7 @@ class Session:
                 ):
                     answer = own.answer(message, operation)
                 elif self.audience == NOBODY:
-                    answer = self._not_for_strangers(message)
+                    answer = refusals.to_nobody(message, self.identity, self._challenge is not None)
                 else:
                     audience = self.audience
                     if operation.scope == BASE and self._is_own(operation.base):
@@ -333,11 +355,16 @@ class Session:
         if message.controls and (refused := self._refused_control(message)) is not None:
             return refused
         if isinstance(operation, BindRequest):
-            return self._bind(message, operation, now)
+            bound = self._bind(message, operation, now)
+            return bound if isinstance(bound, bytes) else self._wait_for(message, bound, now)
         if isinstance(operation, ExtendedRequest):
+            if operation.oid == capabilities.START_TLS:
+                return self._start_tls(message, operation, self._challenge is not None)
+            if operation.oid == capabilities.CANCEL:
+                return self._cancel(message, operation)
             return extended.answer(message.message_id, operation, self.identity)
         if self.audience == NOBODY:
-            return self._not_for_strangers(message)
+            return refusals.to_nobody(message, self.identity, self._challenge is not None)
         if isinstance(operation, CompareRequest):
             audience = Audience.ADMIN if self._is_own(operation.dn) else self.audience
             return compare.answer(message.message_id, operation, self._service, audience)
@@ -355,35 +382,26 @@ class Session:
             return False
 
     def _refused_control(self, message: Message) -> bytes | None:
-        operation = type(message.operation)
-        control = capabilities.unavailable(message.controls, operation)
-        if control is None:
-            return None
-        if operation is BindRequest:
-            self._become(Identity("", self._service.anonymous))
-        return responses.result(
-            message.message_id,
-            RESPONSE_TAGS[operation],
-            ResultCode.unavailableCriticalExtension,
-            text=f"critical control {control.oid[: extended.OID_SHOWN_MAX]} is not available here",
-        )
+        refused = refusals.control(message)
+        if refused is not None and type(message.operation) is BindRequest:
+            self._unbind()
+        return refused
 
-    def _not_for_strangers(self, message: Message) -> bytes:
-        if self.identity.anonymous:
-            code, text = ResultCode.strongerAuthRequired, "bind first: anonymous access is not allowed here"
-        else:
-            code, text = ResultCode.insufficientAccessRights, "this account belongs to no audience"
-        return responses.result(message.message_id, RESPONSE_TAGS[type(message.operation)], code, text=text)
-
-    # ------------------------------------------------------------ who is asking
-
-    def _bind(self, message: Message, request: BindRequest, now: float) -> bytes:
-        # RFC 4513 §4: from the moment a bind is received until it succeeds, the connection is anonymous.
-        self._become(Identity("", self._service.anonymous))
-        outcome = bind.begin(request, self._service, self.peer, now)
-        if not isinstance(outcome, PasswordCheck):
-            return self._bound(message, outcome)
-        return self._wait_for(message, outcome, now)
+    def _start_tls(self, message: Message, request: ExtendedRequest, outstanding: bool) -> bytes:
+        refused = extended.start_tls_refused(request, self._service, self.channel, outstanding)
+        if refused is not None:
+            return extended.start_tls_answer(message.message_id, *refused)
+        if self._waiting or self._overflow or self._framer.pending:
+            # What somebody on the way may have put behind it must neither be done nor be taken for the client's
+            # first words inside TLS.
+            self._waiting.clear()
+            self._overflow.clear()
+            text = "nothing may be sent behind StartTLS before its answer"
+            answer = extended.start_tls_answer(message.message_id, ResultCode.operationsError, text)
+            return answer + self.disconnect(ResultCode.protocolError, text)
+        self.starting_tls = True
+        self.idle = False
+        return extended.start_tls_answer(message.message_id, ResultCode.success)
 
     def _wait_for(self, message: Message, work: PasswordCheck | WriteJob, now: float) -> bytes:
         """Leave work that takes its time to others; nothing else is begun meanwhile."""
@@ -393,49 +411,21 @@ class Session:
         self.idle = False
         return b""
 
-    def _bound(self, message: Message, outcome: Identity | BindRefused) -> bytes:
-        if isinstance(outcome, Identity):
-            self._become(outcome)
-            told = encode_controls(policy_control.response(message.controls))
-            return responses.bind_response(message.message_id, ResultCode.success, controls=told)
-        if self._service.observer is not None:
-            self._service.observer.login_failed(self.peer, outcome.code, outcome.dn)
-        told = encode_controls(policy_control.response(message.controls, outcome.policy))
-        return responses.bind_response(message.message_id, outcome.code, text=outcome.text, controls=told)
-
-    def _become(self, identity: Identity) -> None:
-        self.identity = identity
-        self.audience = identity.audience
-        known = self._service
-        self._framer.limit = known.message_max_anonymous if identity.anonymous else known.message_max
-
     # ------------------------------------------------------------ faults
 
     def _failed(self, message: Message, error: Exception) -> bytes:
         """The answer to a request that raised: the kinds of trouble, or a bug that nobody foresaw."""
-        if isinstance(error, Unavailable):
-            # A search is told to come back; a write, that what it needs is away (RFC 4511 §A.2).
-            searching = isinstance(message.operation, SearchRequest | CompareRequest | BindRequest)
-            code, text = ResultCode.busy if searching else ResultCode.unavailable, error.public
-        elif isinstance(error, NotFound):
-            code, text = ResultCode.noSuchObject, ""
-        elif isinstance(error, Refused):
-            code, text = ResultCode.insufficientAccessRights, error.public
-        elif isinstance(error, Malformed):
-            code, text = ResultCode.protocolError, error.public
-        else:
-            code, text = ResultCode.other, "internal error"
-            if self._service.observer is not None:
-                self._service.observer.bug(self.peer, message)
-        tag = RESPONSE_TAGS.get(type(message.operation))
-        if tag is None:
-            return b""
-        return responses.result(message.message_id, tag, code, text=text)
+        told = refusals.trouble(message, error)
+        if told is not None:
+            return told
+        if self._service.observer is not None:
+            self._service.observer.bug(self.peer, message)
+        return refusals.answer(message, ResultCode.other, "internal error")
 
     def _undecodable(self, error: Malformed) -> bytes:
         if isinstance(error, BadRequest) and error.message_id != _NO_CONNECTION:
             if error.response_tag == responses.BIND_RESPONSE:
-                self._become(Identity("", self._service.anonymous))
+                self._unbind()
             if error.response_tag is None:
                 return b""
             return responses.result(

@@ -10,18 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from annuaire.domain.audience import NOBODY, Audience
-from annuaire.errors import Malformed
-from annuaire.ldap import dn as names
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.directory import Account
 from annuaire.ldap.guessing import Attempt
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import BindRequest, Simple
+from annuaire.ldap.operations import identities
+from annuaire.ldap.operations.identities import NAME_MAX
 from annuaire.ldap.policy_control import PolicyError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
-
-# A name longer than any DN or address of ours is nobody's, and is not looked at.
-NAME_MAX = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +41,11 @@ class PasswordCheck:
     password: bytes = field(repr=False)
     account: Account | None
     attempt: Attempt
+    authzid: bytes = b""  # SASL: whom to act for
 
 
 def begin(
-    request: BindRequest, service: Service, peer: str, now: float
+    request: BindRequest, service: Service, channel: Channel, peer: str, now: float
 ) -> Identity | BindRefused | PasswordCheck:
     """Decide at once what can be; a PasswordCheck otherwise, whose outcome goes to `conclude`."""
     method = request.method
@@ -55,12 +54,14 @@ def begin(
     if not isinstance(method, Simple):
         if request.version == 2:
             return BindRefused(ResultCode.protocolError, "LDAPv2 knows simple binds only")
-        return BindRefused(ResultCode.authMethodNotSupported, "simple bind only")
+        return BindRefused(ResultCode.authMethodNotSupported, "simple or SASL binds only")
     if not request.name:
-        return _anonymous(method.password, service)
+        return _anonymous(method.password, channel)
     if not method.password:
         # RFC 4513 §5.1.2: a program that forgot to refuse an empty password would take success for a proof.
         return BindRefused(ResultCode.unwillingToPerform, "a name without a password is not accepted")
+    if service.require_tls and not channel.confidential:
+        return BindRefused(ResultCode.confidentialityRequired, "a password in clear needs TLS")
     return named(request.name, method.password, service, peer, now)
 
 
@@ -69,16 +70,18 @@ def conclude(check: PasswordCheck, matched: bool, service: Service, now: float) 
     account = check.account
     if check.attempt.ended(matched and account is not None, check.password, now) and account is not None:
         service.remembered.remember(check.hashes, check.password, now)
-        return _identity(account, service)
+        taken = identities.assume(identities.of_account(account, service), check.authzid, service)
+        if taken is not None:
+            return taken
     return BindRefused(ResultCode.invalidCredentials, dn=account.dn if account else None)
 
 
-def _anonymous(password: bytes, service: Service) -> Identity | BindRefused:
+def _anonymous(password: bytes, channel: Channel) -> Identity | BindRefused:
     if password:
         return BindRefused(ResultCode.invalidCredentials, "a password without a name")
-    if service.anonymous == NOBODY:
+    if channel.unbound == NOBODY:
         return BindRefused(ResultCode.inappropriateAuthentication, "anonymous access is not allowed here")
-    return Identity("", service.anonymous)
+    return Identity("", channel.unbound)
 
 
 def named(
@@ -95,23 +98,12 @@ def named(
         except UnicodeDecodeError:
             text = ""
         administrator = service.administrator
-        if administrator is not None and administrator.accepts(_key(text, service), password):
+        if administrator is not None and administrator.accepts(identities.key(text, service), password):
             attempt.ended(True, password, now)
             return Identity(administrator.dn, Audience.ADMIN, administrator.key)
         account = service.directory.account(text) if text else None
     hashes = account.hashes if account is not None else ()
     if account is not None and service.remembered.knows(hashes, password, now):
         attempt.ended(True, password, now)
-        return _identity(account, service)
+        return identities.of_account(account, service)
     return PasswordCheck(hashes, password, account, attempt)
-
-
-def _identity(account: Account, service: Service) -> Identity:
-    return Identity(account.dn, account.audience, _key(account.dn, service))
-
-
-def _key(text: str, service: Service) -> bytes:
-    try:
-        return names.key(names.parse(text), service.schema)
-    except Malformed:  # an address, or nothing at all
-        return b""

@@ -1,25 +1,22 @@
-"""Extended operations (RFC 4511 §4.12): who am I (RFC 4532); StartTLS is refused where it is not set up.
+"""Extended operations (RFC 4511 §4.12) that are answered at once: who am I (RFC 4532), and whether StartTLS may begin.
 
 What is not known is protocolError, with the OID in the text: a client's log then says what it asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from annuaire.ldap import capabilities, responses
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import ExtendedRequest
+from annuaire.ldap.refusals import OID_SHOWN_MAX
 from annuaire.ldap.results import ResultCode
-
-# An OID of the field is below forty characters; more is not repeated in a text.
-OID_SHOWN_MAX = 64
+from annuaire.ldap.service import Service
 
 
 def answer(message_id: int, request: ExtendedRequest, identity: Identity) -> bytes:
-    handler = _HANDLERS.get(request.oid)
-    if handler is not None:
-        return handler(message_id, request, identity)
+    if request.oid == capabilities.WHO_AM_I:
+        return _who_am_i(message_id, request, identity)
     shown = request.oid[:OID_SHOWN_MAX]
     if not shown.isprintable():
         shown = ascii(shown)
@@ -37,17 +34,20 @@ def _who_am_i(message_id: int, request: ExtendedRequest, identity: Identity) -> 
     return responses.extended_response(message_id, ResultCode.success, value=name)
 
 
-def _start_tls(message_id: int, request: ExtendedRequest, identity: Identity) -> bytes:
-    # RFC 4511 §4.14.2: a server that does not support it answers protocolError; the connection lives on.
-    return responses.extended_response(
-        message_id,
-        ResultCode.protocolError,
-        text="StartTLS is not available on this listener",
-        oid=capabilities.START_TLS,
-    )
+def start_tls_refused(
+    request: ExtendedRequest, service: Service, channel: Channel, outstanding: bool
+) -> tuple[ResultCode, str] | None:
+    """Why TLS may not begin now (RFC 4511 §4.14.2), if so; the connection lives on as it is."""
+    if not service.start_tls:
+        return ResultCode.protocolError, "StartTLS is not available on this listener"
+    if request.value is not None:
+        return ResultCode.protocolError, "StartTLS takes no value"
+    if channel.encrypted:
+        return ResultCode.operationsError, "TLS is already there"
+    if outstanding:
+        return ResultCode.operationsError, "operations are outstanding"
+    return None
 
 
-_HANDLERS: dict[str, Callable[[int, ExtendedRequest, Identity], bytes]] = {
-    capabilities.WHO_AM_I: _who_am_i,
-    capabilities.START_TLS: _start_tls,
-}
+def start_tls_answer(message_id: int, code: ResultCode, text: str = "") -> bytes:
+    return responses.extended_response(message_id, code, text=text, oid=capabilities.START_TLS)

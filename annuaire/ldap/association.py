@@ -1,0 +1,118 @@
+"""Who is asking on one connection (RFC 4513 §4, the authorization state): from bind to bind, and when TLS begins.
+
+From the moment a bind is received until it succeeds, and after one that fails, the client is a stranger. Between two
+steps of a SASL bind it is nobody: anything but the next step is out of order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from annuaire.domain.audience import NOBODY, Audience
+from annuaire.ldap import capabilities, policy_control, responses
+from annuaire.ldap.channel import Channel
+from annuaire.ldap.controls import encode_controls
+from annuaire.ldap.framing import Framer
+from annuaire.ldap.identity import Identity
+from annuaire.ldap.messages import BindRequest, Message, Sasl
+from annuaire.ldap.operations import bind, sasl
+from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.root_dse import OwnEntries
+from annuaire.ldap.service import Service
+
+
+class Association:
+    """What a session knows of its client; the session reads `identity` and `audience` at each request."""
+
+    __slots__ = (
+        "_challenge",
+        "_framer",
+        "_own_entries",
+        "_service",
+        "audience",
+        "channel",
+        "identity",
+        "peer",
+    )
+
+    def __init__(self, service: Service, peer: str, channel: Channel | None) -> None:
+        self._service = service
+        self._framer = Framer(service.message_max_anonymous)
+        self._challenge: sasl.Challenge | None = None  # between two steps of a SASL bind
+        self.peer = peer
+        self.channel = channel or Channel(service.anonymous)
+        self.identity = Identity("", self.channel.unbound)
+        self.audience = self.channel.unbound
+        self._own_entries = self._offered()
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS protects the connection."""
+        return self.channel.encrypted
+
+    @property
+    def certificate(self) -> str:
+        """The subject of the client's certificate, its chain verified; empty when it showed none."""
+        return self.channel.certificate
+
+    def secured(self, channel: Channel) -> None:
+        """TLS is there: who the client said to be in clear holds no more, for anybody may have said it."""
+        if channel.certificate and self._service.certificates is not None:
+            shown = self._service.certificates.find(channel.certificate)
+            # Administrators bind, for what they write bears their name.
+            if shown is not None and shown.audience is not None and shown.audience != Audience.ADMIN:
+                channel = replace(channel, unbound=shown.audience)
+        self.channel = channel
+        self._own_entries = self._offered()
+        self._unbind()
+
+    def _bind(self, message: Message, request: BindRequest, now: float) -> bytes | PasswordCheck:
+        """The answer to a bind, or what must be known for it."""
+        challenge = self._challenge
+        self._unbind()
+        outcome: sasl.Outcome | Identity
+        if isinstance(request.method, Sasl) and request.version == 3:
+            asking = sasl.Asking(self._service, self.channel, self.peer, now)
+            outcome = sasl.begin(request.method, challenge, asking)
+        else:
+            outcome = bind.begin(request, self._service, self.channel, self.peer, now)
+        return outcome if isinstance(outcome, PasswordCheck) else self._bound(message, outcome)
+
+    def _bound(
+        self, message: Message, outcome: Identity | BindRefused | sasl.Challenge | sasl.Proven
+    ) -> bytes:
+        number, last = message.message_id, None
+        if isinstance(outcome, sasl.Challenge):
+            self._challenge = outcome
+            self.audience = NOBODY
+            code = ResultCode.saslBindInProgress
+            return responses.bind_response(number, code, sasl_credentials=outcome.credentials)
+        if isinstance(outcome, sasl.Proven):
+            last = outcome.credentials
+            outcome = outcome.identity
+        if isinstance(outcome, Identity):
+            self._become(outcome)
+            told = encode_controls(policy_control.response(message.controls))
+            return responses.bind_response(number, ResultCode.success, sasl_credentials=last, controls=told)
+        if self._service.observer is not None:
+            self._service.observer.login_failed(self.peer, outcome.code, outcome.dn)
+        told = encode_controls(policy_control.response(message.controls, outcome.policy))
+        return responses.bind_response(number, outcome.code, text=outcome.text, controls=told)
+
+    def _unbind(self) -> None:
+        """A stranger again; a SASL bind under way is over."""
+        self._challenge = None
+        self._become(Identity("", self.channel.unbound))
+
+    def _become(self, identity: Identity) -> None:
+        self.identity = identity
+        self.audience = identity.audience
+        known = self._service
+        self._framer.limit = known.message_max_anonymous if identity.anonymous else known.message_max
+
+    def _offered(self) -> OwnEntries:
+        """The root DSE as this connection reads it."""
+        service, channel = self._service, self.channel
+        start_tls = service.start_tls and not channel.encrypted
+        return service.own_entries.offering(capabilities.mechanisms(channel), start_tls)

@@ -1,0 +1,187 @@
+"""SASL binds (RFC 4513 §5.2): PLAIN (RFC 4616), EXTERNAL (RFC 4422 App. A), SCRAM-SHA-256 and -PLUS (RFC 7677, 5802).
+
+One step in, its outcome out; a Challenge waits for the next bind of the same mechanism, any other one drops it.
+Security: a name that nobody has, or has without the keys of SCRAM, gets an exchange that looks like anybody's and
+fails. Wrong proofs are counted as wrong passwords are (ldap/guessing.py). Who is to be acted for (authzid) is looked at
+once it is known who asks; only administrators act for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from annuaire.domain import scram
+from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed
+from annuaire.ldap import capabilities
+from annuaire.ldap.channel import Channel
+from annuaire.ldap.guessing import Attempt
+from annuaire.ldap.identity import Identity
+from annuaire.ldap.messages import Sasl
+from annuaire.ldap.operations import bind, identities
+from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
+from annuaire.ldap.operations.identities import NAME_MAX
+from annuaire.ldap.policy_control import PolicyError
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.service import Service
+
+# Two names and a password at their longest.
+CREDENTIALS_MAX = 2 * NAME_MAX + 4096 + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a step needs to know of the connection and of the directory."""
+
+    service: Service
+    channel: Channel
+    peer: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the server says before the last step (saslBindInProgress), and what takes the next one."""
+
+    mechanism: str
+    credentials: bytes | None = field(repr=False)
+    take: Callable[[bytes, Asking], Outcome] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who the client is, and the server's own proof."""
+
+    identity: Identity
+    credentials: bytes | None = field(default=None, repr=False)
+
+
+Outcome = Challenge | Proven | BindRefused | PasswordCheck
+
+
+def begin(request: Sasl, under_way: Challenge | None, asking: Asking) -> Outcome:
+    """One bind request; `under_way` is the challenge that was sent last, if the bind before left one."""
+    mechanism, credentials = request.mechanism, request.credentials
+    if mechanism not in capabilities.mechanisms(asking.channel):
+        return _unavailable(mechanism, asking.channel)
+    if credentials is not None and len(credentials) > CREDENTIALS_MAX:
+        return BindRefused(ResultCode.invalidCredentials, "credentials too long")
+    first = _FIRST[mechanism]
+    goes_on = under_way is not None and under_way.mechanism == mechanism
+    if not goes_on and credentials is None:
+        # RFC 4422 §3.3: in all of these the client speaks first, if it likes in a step of its own.
+        return Challenge(mechanism, None, first)
+    take = under_way.take if goes_on and under_way is not None else first
+    try:
+        return take(credentials or b"", asking)
+    except Malformed as error:
+        return BindRefused(ResultCode.invalidCredentials, error.public)
+
+
+def _unavailable(mechanism: str, channel: Channel) -> BindRefused:
+    if mechanism == "PLAIN":
+        return BindRefused(ResultCode.confidentialityRequired, "a password in clear needs TLS")
+    if mechanism == "EXTERNAL" and channel.encrypted:
+        return BindRefused(ResultCode.inappropriateAuthentication, "no client certificate was shown")
+    return BindRefused(ResultCode.authMethodNotSupported, "this mechanism is not available here")
+
+
+# --- PLAIN -------------------------------------------------------------------------------------------------
+
+
+def _plain(credentials: bytes, asking: Asking) -> Outcome:
+    parts = credentials.split(b"\0")
+    if len(parts) != 3 or not parts[1]:
+        raise Malformed("not a message of PLAIN")
+    authzid, authcid, password = parts
+    if not password:
+        return BindRefused(ResultCode.unwillingToPerform, "a name without a password is not accepted")
+    service = asking.service
+    # What is no name of ours is verified, and counted, as it was sent.
+    name = identities.login_name(authcid, service).encode() or authcid
+    outcome = bind.named(name, password, service, asking.peer, asking.now)
+    if isinstance(outcome, Identity):
+        return _as(outcome, authzid, service)
+    return replace(outcome, authzid=authzid) if isinstance(outcome, PasswordCheck) else outcome
+
+
+# --- EXTERNAL ----------------------------------------------------------------------------------------------
+
+
+def _external(credentials: bytes, asking: Asking) -> Outcome:
+    service, subject = asking.service, asking.channel.certificate
+    target = service.certificates.find(subject) if service.certificates is not None else None
+    identity = None
+    if target is not None and target.audience is not None:
+        identity = Identity(subject, target.audience)
+    elif target is not None:
+        identity = identities.named(target.account, service)
+    if identity is None:
+        return BindRefused(ResultCode.invalidCredentials, "this certificate stands for nobody here")
+    return _as(identity, credentials, service)
+
+
+# --- SCRAM -------------------------------------------------------------------------------------------------
+
+
+def _scram(credentials: bytes, asking: Asking) -> Outcome:
+    first = scram.client_first(credentials)
+    if first.binding is not None and asking.channel.encrypted and not first.binding:
+        # RFC 5802 §6: the client could bind the channel and believes that we cannot: somebody told it so.
+        return BindRefused(ResultCode.invalidCredentials, "the channel can be bound here")
+    if first.binding:
+        raise Malformed("the mechanism with channel binding has a name of its own")
+    return _exchange(SCRAM, first, b"", asking)
+
+
+def _scram_plus(credentials: bytes, asking: Asking) -> Outcome:
+    first = scram.client_first(credentials)
+    data = asking.channel.binding(first.binding) if first.binding else None
+    if data is None:
+        raise Malformed("this channel binding is not available here")
+    return _exchange(SCRAM_PLUS, first, data, asking)
+
+
+def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: Asking) -> Outcome:
+    service = asking.service
+    name = identities.login_name(first.name, service)
+    spelled = (name.encode() or first.name)[:NAME_MAX]
+    identity, known = None, None
+    administrator = service.administrator
+    if administrator is not None and identities.key(name, service) == administrator.key:
+        identity = Identity(administrator.dn, Audience.ADMIN, administrator.key)
+        known = administrator.scram(service.secret)
+    elif name and (account := service.directory.account(name)) is not None:
+        identity, known = identities.of_account(account, service), scram.keys(account.hashes)
+    exchange = scram.Exchange(first, known or scram.nobodys(spelled, service.secret))
+
+    def finish(credentials: bytes, asking: Asking) -> Outcome:
+        attempt = Attempt(service.guesses, service.schema, spelled, asking.peer)
+        if attempt.waits(asking.now):
+            return BindRefused(ResultCode.invalidCredentials, policy=PolicyError.accountLocked)
+        proof = exchange.finish(credentials, binding)
+        matched = proof is not None and known is not None
+        if not attempt.ended(matched, exchange.tried, asking.now) or identity is None:
+            return BindRefused(ResultCode.invalidCredentials, dn=identity.dn if identity else None)
+        proven = _as(identity, first.authzid, service)
+        return Proven(proven.identity, proof) if isinstance(proven, Proven) else proven
+
+    return Challenge(mechanism, exchange.server_first, finish)
+
+
+def _as(identity: Identity, authzid: bytes, service: Service) -> Proven | BindRefused:
+    taken = identities.assume(identity, authzid, service)
+    if taken is None:
+        return BindRefused(ResultCode.invalidCredentials, dn=identity.dn)
+    return Proven(taken)
+
+
+SCRAM = "SCRAM-SHA-256"
+SCRAM_PLUS = "SCRAM-SHA-256-PLUS"
+_FIRST: dict[str, Callable[[bytes, Asking], Outcome]] = {
+    "PLAIN": _plain,
+    "EXTERNAL": _external,
+    SCRAM: _scram,
+    SCRAM_PLUS: _scram_plus,
+}
