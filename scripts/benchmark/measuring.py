@@ -77,7 +77,7 @@ def run_generator(
     command += [str(seconds), str(start)]
     if server.greeting:
         first = visits.with_name(f"{server.name}.greeting")
-        first.write_bytes(server.greeting)
+        first.write_bytes(b"".join(server.greeting))
         command.append(str(first))
     done = subprocess.run(command, capture_output=True, text=True)
     died = server.revive()
@@ -103,8 +103,8 @@ def read_entry(body: bytes) -> tuple[str, dict[str, list[bytes]]]:
 
 def difference(request: bytes, ours: Server, other: Server) -> str | None:
     """Why two answers are not the same, or None. Cut answers may hold different entries, but as many."""
-    code, entries = ask(ours.port, ours.greeting + request)
-    other_code, other_entries = ask(other.port, other.greeting + request)
+    code, entries = ask(ours.port, *ours.greeting, request)
+    other_code, other_entries = ask(other.port, *other.greeting, request)
     if (code, len(entries)) != (other_code, len(other_entries)):
         return (
             f"{ours.name}: code {code}, {len(entries)} entries; "

@@ -226,7 +226,7 @@ def _ldap(
 ) -> dict[str, Any]:
     """Look-ups of recipients, two workers beside slapd; what they answer is compared."""
     ours = Annuaire(built.annuaire.folder, workers=2)
-    ours.greeting = shapes.bind(ACCOUNT, PASSWORD)
+    ours.greeting = (shapes.bind(ACCOUNT, PASSWORD),)
     servers = [ours, built.slapd] if built.slapd.available() else [ours]
     reached = who.reached()
     visits = built.folder / "ldap.visits"

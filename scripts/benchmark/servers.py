@@ -167,27 +167,33 @@ def run_measured(command: list[str], environ: dict[str, str], said_to_it: str = 
     return Filling(seconds, cpu, sum(parts), parts)
 
 
-def ask(port: int, message: bytes, timeout: float = 60.0) -> tuple[int, list[bytes]]:
-    """Send one request on a connection of its own: the result code and the bodies of the entries."""
+def ask(port: int, *messages: bytes, timeout: float = 60.0) -> tuple[int, list[bytes]]:
+    """Send one request after the other on a connection of its own; of the last the result code and entries' bodies."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
-        connection.sendall(message)
-        data, at, entries = bytearray(), 0, []
-        while True:
-            received = connection.recv(1 << 18)
-            if not received:
-                raise ConnectionError("closed before the result")
-            data += received
-            view = bytes(data)
-            while (end := _message_end(view, at)) is not None:
-                _, start, _ = ber.read(view, at, end)
-                _, _, operation_at = ber.read(view, start, end)
-                tag, body, body_end = ber.read(view, operation_at, end)
-                if tag == 0x64:
-                    entries.append(view[body:body_end])
-                elif tag == 0x65:
-                    _, code, code_end = ber.read(view, body, body_end)
-                    return int.from_bytes(view[code:code_end]), entries
-                at = end
+        for message in messages:
+            connection.sendall(message)
+            answer = _answer(connection)
+        return answer
+
+
+def _answer(connection: socket.socket) -> tuple[int, list[bytes]]:
+    data, at, entries = bytearray(), 0, []
+    while True:
+        received = connection.recv(1 << 18)
+        if not received:
+            raise ConnectionError("closed before the result")
+        data += received
+        view = bytes(data)
+        while (end := _message_end(view, at)) is not None:
+            _, start, _ = ber.read(view, at, end)
+            _, _, operation_at = ber.read(view, start, end)
+            tag, body, body_end = ber.read(view, operation_at, end)
+            if tag == 0x64:
+                entries.append(view[body:body_end])
+            else:
+                _, code, code_end = ber.read(view, body, body_end)
+                return int.from_bytes(view[code:code_end]), entries
+            at = end
 
 
 def _message_end(data: bytes, at: int) -> int | None:
@@ -211,7 +217,7 @@ class Server(ABC):
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.deaths = 0
-        self.greeting = b""  # what a client says first on each connection: a bind
+        self.greeting: tuple[bytes, ...] = ()  # what a client says first on each connection: a bind
         self.peaks: dict[int, float] = {}  # MiB of each process seen, the one that was started first
 
     @abstractmethod
