@@ -287,7 +287,10 @@ def _entry(
     }
     if sources:
         operational["annuaireSource"] = [source.encode() for source in sources]
-    return IndexEntry(name, key, ber.encode_attributes(attributes), operational, uuid, int(audiences), None)
+    encoded, places = ber.encode_places(attributes)
+    return IndexEntry(
+        name, key, encoded, operational, uuid, int(audiences), None, decoded=(attributes, places)
+    )
 
 
 def operational_of(row: EntryRow) -> dict[str, list[bytes]]:

@@ -14,6 +14,7 @@ selection keeps of a shape is decided once.
 """
 
 import struct
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _HEAD = struct.Struct("<IHHHH16s")
@@ -30,6 +31,8 @@ class IndexEntry(NamedTuple):
     audiences: int  # bits of `annuaire.domain.audience.Audience`
     passwords: bytes | None  # the values of userPassword as PartialAttributes, or none
     facts: tuple[tuple[bytes, bytes], ...] = ()  # names and values, see facts.py; in no answer
+    # What `ber.decode_places` says of the attributes, where it is at hand.
+    decoded: tuple[Mapping[str, Sequence[bytes]], list[int]] | None = None
 
 
 class Details(NamedTuple):
@@ -61,6 +64,7 @@ def encode_details(
 
 
 _LENGTH = struct.Struct("<I")
+_PAIR = struct.Struct("<II")
 length_of = _LENGTH.unpack_from
 
 
@@ -106,6 +110,19 @@ def sort_key_of(details: bytes) -> bytes:
     return details[start : start + sort_length]
 
 
+def attribute_of(whole: bytes, place: int) -> bytes:
+    """One attribute of a record, by its place in the shape: a PartialAttribute."""
+    size = length_of(whole)[0]
+    _, user, total, key_length, sort_length, _ = _HEAD.unpack_from(whole, _LENGTH.size)
+    # The table has one offset more than there are user attributes, and than there are operational ones.
+    at = OFFSETS + 4 * (place + (place >= user))
+    start, end = _PAIR.unpack_from(whole, at)
+    block = _LENGTH.size + size
+    if place >= user:
+        block = OFFSETS + 4 * (total + 2) + key_length + sort_length
+    return whole[block + start : block + end]
+
+
 def decode_details(details: bytes) -> Details:
     shape, user, total, key_length, sort_length, uuid = _HEAD.unpack_from(details)
     offsets = struct.unpack_from(f"<{total + 2}I", details, _HEAD.size)
@@ -134,4 +151,9 @@ def sort_key(folded_names: list[str], key: bytes) -> bytes:
     """The order (cn, DN): the least folded cn as RFC 2891 takes it of several values, then the DN's normal form."""
     if not folded_names:
         return _NAMELESS + b"\0" + key
-    return min(folded_names)[:ORDERED_NAME_MAX].encode("utf-8", "surrogatepass") + b"\0" + key
+    return ordered_name(min(folded_names)) + b"\0" + key
+
+
+def ordered_name(folded: str) -> bytes:
+    """What a sort key begins with when that is the name."""
+    return folded[:ORDERED_NAME_MAX].encode("utf-8", "surrogatepass")

@@ -56,9 +56,14 @@ class _Plan:
         return self.seen.get(value) or self.learn(value)
 
     def learn(self, value: bytes) -> tuple[bytes | None, str | None]:
-        """The same for a value that is not in `seen`; remembered while there is room."""
+        """The same for a value that is not in `seen`.
+
+        What is full begins anew: most values come once, or again soon (of one person for another audience).
+        """
         known = self._value(value)
-        if len(self.seen) < _REMEMBERED_MAX and len(value) < 256:
+        if len(value) < 256:
+            if len(self.seen) >= _REMEMBERED_MAX:
+                self.seen.clear()
             self.seen[value] = known
         return known
 
@@ -68,8 +73,9 @@ class _Plan:
         if known is None:
             digests = [digest for digest, _ in map(self._value, values) if digest is not None]
             known = (ber.encode_attributes({description: values}), digests)
-            if len(self._encoded) < _OPERATIONAL_MAX:
-                self._encoded[(description, values)] = known
+            if len(self._encoded) >= _OPERATIONAL_MAX:
+                self._encoded.clear()
+            self._encoded[(description, values)] = known
         return known
 
     def _value(self, value: bytes) -> tuple[bytes | None, str | None]:
@@ -146,6 +152,13 @@ def value_digest(number: int, folded: str) -> bytes:
     return layout.digest(number, folded.encode("utf-8", "surrogatepass"))
 
 
+def _distinct_pieces(words: list[str]) -> tuple[str, ...]:
+    found = set(words)
+    if max(map(len, found), default=0) <= layout.WORD_MAX:  # nearly always
+        return tuple(found)
+    return tuple({piece for word in found for piece in _pieces(word)})
+
+
 def _pieces(word: str) -> list[str]:
     """A word as it stands in the dictionary: cut in pieces that overlap when it is too long for a key."""
     if len(word) <= layout.WORD_MAX:
@@ -163,7 +176,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     shape: list[str] = []
     plans, plan_of = numbering.plans, numbering.plan
 
-    decoded, offsets = ber.decode_places(entry.attributes)
+    decoded, offsets = entry.decoded or ber.decode_places(entry.attributes)
     for description, values in decoded.items():
         shape.append(description)
         plan = plans[description] if description in plans else plan_of(description)
@@ -225,7 +238,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         ),
         tuple(shape),
         ngrams.SEPARATOR.join([ngrams.text_of(values) for values in segments]),
-        tuple({piece for word in words for piece in _pieces(word)}),
+        _distinct_pieces(words),
         tuple([(number, ngrams.text_of(values)) for number, values in texts.items()]),
         b"".join(dict.fromkeys(digests)),
         tuple(dict.fromkeys(present)),

@@ -185,11 +185,40 @@ def _description(name: str) -> bytes:
     return octets(name.encode())
 
 
+@lru_cache(maxsize=NAMES_MAX)
+def _heads(name: str) -> tuple[bytes, ...]:
+    """What stands before the one value of an attribute, by the length of the value, while all lengths are short."""
+    description = _description(name)
+    longest = 0x7F - len(description) - 4
+    return tuple(
+        [
+            b"\x30%c%b\x31%c\x04%c" % (len(description) + 4 + size, description, size + 2, size)
+            for size in range(max(0, longest + 1))
+        ]
+    )
+
+
 def encode_attributes(attributes: Mapping[str, Sequence[bytes]]) -> bytes:
     """Encode every attribute, in the mapping's order, as concatenated PartialAttributes."""
+    return encode_places(attributes)[0]
+
+
+def encode_places(attributes: Mapping[str, Sequence[bytes]]) -> tuple[bytes, list[int]]:
+    """The same, and where each PartialAttribute begins."""
     whole: list[bytes] = []
+    places: list[int] = []
+    position = 0
     lengths, ready = LENGTHS, len(LENGTHS)
     for name, values in attributes.items():
+        places.append(position)
+        if len(values) == 1:  # most attributes of a person
+            value, heads = values[0], _heads(name)
+            size = len(value)
+            if size < len(heads):
+                head = heads[size]
+                whole += head, value
+                position += len(head) + size
+                continue
         parts: list[bytes] = []
         for value in values:
             size = len(value)
@@ -199,8 +228,10 @@ def encode_attributes(attributes: Mapping[str, Sequence[bytes]]) -> bytes:
         head = lengths[size] if size < ready else _length(size)
         description = _description(name)
         size += len(description) + 1 + len(head)
-        whole += b"\x30", lengths[size] if size < ready else _length(size), description, b"\x31", head, body
-    return b"".join(whole)
+        length = lengths[size] if size < ready else _length(size)
+        whole += b"\x30", length, description, b"\x31", head, body
+        position += 1 + len(length) + size
+    return b"".join(whole), places
 
 
 class _Names(dict[bytes, str]):
