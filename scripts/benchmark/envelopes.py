@@ -27,6 +27,7 @@ class Correspondents:
 
     native: list[str]  # of accounts that are delivered to
     interop: list[str]  # of those whom the trust space reaches
+    open: list[str]  # their native addresses
     closed: list[str]  # native addresses of accounts that are not active
     national: list[str]  # mailboxes of the trust space
     certificates: dict[str, str]  # by domain: a CommonName that is listed for it
@@ -36,13 +37,17 @@ class Correspondents:
         return frozenset(map(str.lower, [*self.native, *self.interop]))
 
 
-def read_ours(shown: Path) -> tuple[list[str], list[str]]:
-    """Native and interop addresses, of the LDIF of what mail servers are shown."""
-    text = shown.read_bytes().replace(b"\n ", b"")
-    found = [match.decode() for match in re.findall(rb"(?m)^mailLocalAddress: (.*)$", text)]
-    return [one for one in found if not one.endswith(INTEROP)], [
-        one for one in found if one.endswith(INTEROP)
-    ]
+def read_ours(shown: Path) -> tuple[list[str], list[str], list[str]]:
+    """Of the LDIF of what mail servers are shown: native addresses, interop ones, and the native ones of the latter."""
+    native, interop, opened = [], [], []
+    for entry in shown.read_text("utf-8").replace("\n ", "").split("\n\n"):
+        addresses = re.findall(r"(?m)^mailLocalAddress: (.*)$", entry)
+        own = [one for one in addresses if not one.endswith(INTEROP)]
+        native += own
+        if len(addresses) > len(own):
+            opened += own
+            interop += [one for one in addresses if one.endswith(INTEROP)]
+    return native, interop, opened
 
 
 def read_national(extraction: Path, limit: int) -> list[str]:
@@ -81,9 +86,9 @@ class _Draw:
         local, _, domain = address.partition("@")
         return f"{local}{EXTENSION}@{domain}"
 
-    def ours(self, recipient: str) -> Envelope:
+    def ours(self, recipient: str, sender: str = "") -> Envelope:
         """Of somebody who is logged in."""
-        sender = self.native()
+        sender = sender or self.native()
         return Envelope(sender, recipient, sender, OUR_CLIENT)
 
     def theirs(self, recipient: str, null: bool = False) -> Envelope:
@@ -103,7 +108,12 @@ _KINDS: tuple[tuple[int, str, Callable[[_Draw], Envelope]], ...] = (
     (8, "inside, to an interop address", lambda draw: draw.ours(draw.interop())),
     (3, "inside, to nobody", lambda draw: draw.ours(draw.nobody(draw.native()))),
     (2, "inside, to a closed account", lambda draw: draw.ours(draw.source.choice(draw.who.closed))),
-    (15, "leaving", lambda draw: draw.ours(draw.source.choice(draw.who.national))),
+    (
+        12,
+        "leaving",
+        lambda draw: draw.ours(draw.source.choice(draw.who.national), draw.source.choice(draw.who.open)),
+    ),
+    (3, "trying to leave", lambda draw: draw.ours(draw.source.choice(draw.who.national))),
     (2, "leaving, to elsewhere", lambda draw: draw.ours(draw.nobody("contact@example.net"))),
     (20, "entering", lambda draw: draw.theirs(draw.interop())),
     (4, "entering, to nobody", lambda draw: draw.theirs(draw.nobody(draw.interop()))),

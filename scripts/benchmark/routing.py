@@ -73,12 +73,13 @@ class Built:
             self.slapd.fill(self.shown)
 
     def correspondents(self) -> Correspondents:
-        native, interop = envelopes.read_ours(self.shown)
+        native, interop, opened = envelopes.read_ours(self.shown)
         subscribers = make_population.people(self.accounts, self.seed)
         accounts = population_national.shared(subscribers, national.SHARED, self.seed)
         return Correspondents(
             native,
             interop,
+            opened,
             [one.mail for one in accounts if one.state != "actif"],
             envelopes.read_national(self.files["list"], CORRESPONDENTS),
             envelopes.read_certificates(self.liste_blanche),
