@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from annuaire.index import entry as entries
 from annuaire.index import layout
+from annuaire.index.matched_values import ValuesFilter
 from annuaire.index.sight import Sight
 from annuaire.ldap import ber, responses
 from annuaire.ldap.selection import Selection
@@ -40,15 +41,24 @@ class _Cut(NamedTuple):
 class Answerer:
     """Encodes entries for one selection; made once for a list of attributes and kept while the index stands."""
 
-    def __init__(self, selection: Selection, types_only: bool, hot: dict[int, bytes], number: int) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        types_only: bool,
+        hot: dict[int, bytes],
+        number: int,
+        values: ValuesFilter | None = None,
+    ) -> None:
         self._selection = selection
         self._types_only = types_only
-        self.ready = selection.user_only_all and not types_only
+        # Which values are answered (RFC 3876); typesOnly asks for none.
+        self._values = None if types_only else values
+        self.ready = selection.user_only_all and not types_only and self._values is None
         self._children = selection.wanted(HAS_SUBORDINATES, True)
         # Counted when it is named only: `+` is asked of thousands of entries at once.
         counted = any(asked.type_name == NUM_SUBORDINATES.lower() for asked in selection.asked)
         self._count = NUM_SUBORDINATES if counted else None
-        self._plain = not (selection.wants_operational or types_only)
+        self._plain = not (selection.wants_operational or types_only or self._values is not None)
         self._cuts: dict[tuple[int, int], _Cut] = {}
         # Shared by all selections of one state of the index; the keys of each begin with its number.
         self._hot = hot
@@ -152,6 +162,8 @@ class Answerer:
             if self._count is not None:
                 computed[self._count] = [str(below).encode()]
         attributes += ber.encode_attributes(computed)
+        if self._values is not None:
+            attributes = self._values.kept(attributes)
         if self._types_only:
             attributes = ber.encode_attributes({name: [] for name in ber.decode_attributes(attributes)})
         _, name, _ = ber.read(answer, 0, len(answer))

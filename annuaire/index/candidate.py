@@ -1,10 +1,11 @@
 """One stored entry under verification: its values, read and folded only as far as a filter asks."""
 
 from annuaire.index import entry as entries
-from annuaire.index import ngrams
+from annuaire.index import folding, ngrams
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
-from annuaire.ldap import ber, evaluation
+from annuaire.ldap import ber
+from annuaire.ldap import options as attribute_options
 from annuaire.ldap.schema import OBJECT_CLASS, AttributeType
 
 
@@ -66,10 +67,34 @@ class Candidate:
             known = schema.describe(description)
             if known.type is None or known.type.key not in types:
                 continue
-            if options and not all(evaluation.has_option(known.options, option) for option in options):
+            if options and not attribute_options.have(known.options, options):
                 continue
             if known.type.key == OBJECT_CLASS:
                 implied = {key.encode() for value in values for key in schema.class_keys(value)}
                 values = [*values, *implied]
             found += [(known.type, value) for value in values]
         return found
+
+
+class Made(Candidate):
+    """What lies in no part: attributes that are computed, or one value by itself, to be tested as an entry is."""
+
+    __slots__ = ()
+
+    def __init__(self, attributes: dict[str, list[bytes]], numbering: Numbering) -> None:
+        self._attributes = attributes
+        self._numbering = numbering
+        self._segments = None
+        self._text = None
+
+    @property
+    def text(self) -> str:
+        if self._text is None:
+            folded: list[list[str]] = [[] for _ in ngrams.UNION_ATTRIBUTES]
+            for known, value in self.values(frozenset(ngrams.UNION_ATTRIBUTES), frozenset()):
+                fold = folding.substrings(known)
+                text = None if fold is None else fold(value)
+                if text is not None:
+                    folded[ngrams.UNION_ATTRIBUTES.index(known.key)].append(text)
+            self._text = ngrams.SEPARATOR.join(map(ngrams.text_of, folded))
+        return self._text

@@ -3,6 +3,7 @@ typed word ORed over the attributes of the union text becomes one look-up, and t
 for ranking.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import reduce
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from pyroaring import BitMap
 
 from annuaire.index import folding, layout, ngrams, plan
 from annuaire.index.candidate import Candidate
+from annuaire.index.family import COMPUTED, Counted, Family
 from annuaire.index.plan import Node, Operand, Truth
 from annuaire.index.prepare import Numbering
 from annuaire.index.sight import Sight
@@ -40,6 +42,14 @@ class Plan(NamedTuple):
     substrings: bool  # holds a substrings assertion
 
 
+class _Reading(NamedTuple):
+    """What is gathered while a filter is read."""
+
+    words: dict[str, None]
+    kinds: set[type]
+    family: Callable[[], Family]
+
+
 class Compiler:
     """Compiles filters for one schema; stateless between filters."""
 
@@ -47,6 +57,7 @@ class Compiler:
         self._numbering = numbering
         self._schema = numbering.schema
         self._operands: dict[str, Operand | None] = {}
+        self._computed: set[str] = set()  # descriptions of what is not stored
         self._typed: dict[_Typed, tuple[Node, dict[str, None]]] = {}
         # A further schema file may give them subtypes, whose values do not stand in the union text.
         counts = [
@@ -55,16 +66,20 @@ class Compiler:
         ]
         self._united = max(counts) == 1
 
-    def plan(self, filter_: Filter) -> Plan:
-        words: dict[str, None] = {}
-        kinds: set[type] = set()
-        node = self._node(filter_, words, kinds)
+    def plan(self, filter_: Filter, family: Callable[[], Family]) -> Plan:
+        """family: who has entries below it, for the asker; called when the filter wants to know."""
+        reading = _Reading({}, set(), family)
+        node = self._node(filter_, reading)
         return Plan(
             node,
-            tuple(words)[:RANKING_WORDS_MAX],
+            tuple(reading.words)[:RANKING_WORDS_MAX],
             self._is_exact(filter_),
-            filters.Substrings in kinds,
+            filters.Substrings in reading.kinds,
         )
+
+    def item(self, filter_: Filter, family: Callable[[], Family]) -> Node:
+        """One part by itself, to be asked of values."""
+        return self._node(filter_, _Reading({}, set(), family))
 
     def _is_exact(self, filter_: Filter) -> bool:
         match filter_:
@@ -79,15 +94,29 @@ class Compiler:
 
     # -------------------------------------------------------------- nodes
 
-    def _node(self, filter_: Filter, words: dict[str, None], kinds: set[type]) -> Node:
-        kinds.add(type(filter_))
+    def _node(self, filter_: Filter, reading: _Reading) -> Node:
+        reading.kinds.add(type(filter_))
         match filter_:
             case filters.And(parts=parts):
-                return _all([self._node(part, words, kinds) for part in parts])
+                return _all([self._node(part, reading) for part in parts])
             case filters.Or():
-                return self._or(filter_, words, kinds)
+                return self._or(filter_, reading)
             case filters.Not(part=part):
-                return plan.Opposite(self._node(part, {}, kinds))
+                return plan.Opposite(self._node(part, reading._replace(words={})))
+        node = self._item(filter_, reading.words)
+        return self._counted(filter_, node, reading) if filter_.attribute in self._computed else node
+
+    def _counted(self, filter_: Filter, node: Node, reading: _Reading) -> Node:
+        """An item about what is computed; `:dn:` asks the name as well, which is stored."""
+        if node is UNDEFINED:
+            return node
+        if isinstance(filter_, filters.Extensible) and filter_.dn_attributes:
+            plain = dataclasses.replace(filter_, dn_attributes=False)
+            return plan.Some([node, self._node(plain, reading)])
+        return Counted(node, reading.family(), self._numbering)
+
+    def _item(self, filter_: Filter, words: dict[str, None]) -> Node:
+        match filter_:
             case filters.Equality(attribute=attribute, value=value):
                 return self._equality(attribute, value)
             case filters.Substrings():
@@ -103,28 +132,29 @@ class Compiler:
                 return self._approximate(attribute, value, words)
             case filters.Extensible():
                 return self._extensible(filter_)
+        raise AssertionError("not an item")
 
-    def _or(self, filter_: filters.Or, words: dict[str, None], kinds: set[type]) -> Node:
+    def _or(self, filter_: filters.Or, reading: _Reading) -> Node:
         parts = _flatten(filter_)
         text = tuple(
             [(p.attribute, p.initial, p.any, p.final) for p in parts if type(p) is filters.Substrings]
         )
         if len(text) != len(parts):
-            return self._some(parts, words, kinds)
+            return self._some(parts, reading)
         # What one user types, others type: the same OR of substrings is compiled once.
-        kinds.add(filters.Substrings)
+        reading.kinds.add(filters.Substrings)
         known = self._typed.get(text)
         if known is None:
             own: dict[str, None] = {}
-            known = (self._some(parts, own, kinds), own)
+            known = (self._some(parts, reading._replace(words=own)), own)
             if len(self._typed) >= TYPED_MAX:
                 self._typed.clear()
             if sum(map(_size, text)) < TYPED_SIZE_MAX:
                 self._typed[text] = known
-        words.update(known[1])
+        reading.words.update(known[1])
         return known[0]
 
-    def _some(self, parts: list[Filter], words: dict[str, None], kinds: set[type]) -> Node:
+    def _some(self, parts: list[Filter], reading: _Reading) -> Node:
         # Note [One union text]: the same assertion on every attribute of the union text is one look-up.
         typed: dict[tuple[bytes | None, tuple[bytes, ...], bytes | None], set[str]] = {}
         for part in parts:
@@ -143,10 +173,10 @@ class Compiler:
                 known = self._schema.describe(part.attribute)
                 if known.type is not None and not known.options and known.type.key in ngrams.UNION_ATTRIBUTES:
                     if known.type.key == ngrams.UNION_ATTRIBUTES[0]:
-                        kinds.add(filters.Substrings)
-                        nodes.append(self._union(part, known.type, words))
+                        reading.kinds.add(filters.Substrings)
+                        nodes.append(self._union(part, known.type, reading.words))
                     continue
-            nodes.append(self._node(part, words, kinds))
+            nodes.append(self._node(part, reading))
         return nodes[0] if len(nodes) == 1 else plan.Some(nodes)
 
     def _union(self, part: filters.Substrings, attribute: AttributeType, words: dict[str, None]) -> Node:
@@ -172,6 +202,8 @@ class Compiler:
             types.sort(key=lambda t: t.key)
             numbers = [self._numbering.of(t) for t in types]
             operand = Operand(types, numbers, known.options - {BINARY})
+            if operand.names & COMPUTED:
+                self._computed.add(description)
         if len(self._operands) < 4096:  # descriptions come from outside
             self._operands[description] = operand
         return operand

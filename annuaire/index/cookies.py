@@ -14,14 +14,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _NONCE = 12
 # A place is the beginning of a sort key: entries that share so long a name and DN are told apart by entryUUID.
 PLACE_MAX = 200
-_PLAIN = struct.Struct(f"<16sIIH{PLACE_MAX}s16s")
+_PLAIN = struct.Struct(f"<16sIH{PLACE_MAX}s16s")
 
 
 class Place(NamedTuple):
     """Where the next page begins."""
 
     sent: int  # entries of the pages before: sizeLimit counts the whole paged search
-    offset: int  # into a sorted result
     key: bytes  # sort key of the last entry sent, cut
     uuid: bytes  # of that entry
 
@@ -36,14 +35,14 @@ class Seal:
         """search: 16 octets that tell this search from another, the audience included."""
         nonce = os.urandom(_NONCE)
         key = place.key[:PLACE_MAX]
-        plain = _PLAIN.pack(search, place.sent, place.offset, len(key), key, place.uuid)
+        plain = _PLAIN.pack(search, place.sent, len(key), key, place.uuid)
         return nonce + self._cipher.encrypt(nonce, plain, None)
 
     def open(self, search: bytes, cookie: bytes) -> Place | None:
         """The place, or None when the cookie is not one of ours for this search."""
         try:
             plain = self._cipher.decrypt(cookie[:_NONCE], cookie[_NONCE:], None)
-            owner, sent, offset, length, key, uuid = _PLAIN.unpack(plain)
+            owner, sent, length, key, uuid = _PLAIN.unpack(plain)
         except (InvalidTag, ValueError, struct.error):
             return None
-        return Place(sent, offset, key[:length], uuid) if owner == search else None
+        return Place(sent, key[:length], uuid) if owner == search else None

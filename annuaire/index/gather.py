@@ -268,23 +268,25 @@ def first_after(base: Sight, place: bytes) -> int:
     return low
 
 
-# ------------------------------------------------------------------ sorted
+# ------------------------------------------------------------------ all
 
 
-def everything(
-    plan: Plan, sights: list[tuple[Sight, Universe]], numbering: Numbering, clock: Clock
-) -> Generator[None, None, list[Hit]]:
-    """Every match, in no promised order."""
-    hits: list[Hit] = []
-    for sight, universe in sights:
-        for chunk, seen in few(plan, sight, universe).items():
-            first = chunk << layout.CHUNK_BITS
-            found = yield from decide(plan.node, sight, chunk, seen, layout.CHUNK_SIZE, numbering, clock)
-            hits += [(sight, first + i) for i in found]
-            if clock.over():
-                yield None
-                clock.restart()
-    return hits
+def matched(
+    plan: Plan, sight: Sight, universe: Universe, numbering: Numbering, clock: Clock
+) -> Generator[None, None, Universe]:
+    """Every match of one part, as sets."""
+    found: Universe = {}
+    for chunk, seen in few(plan, sight, universe).items():
+        low, high = plan.node.true(sight, chunk, seen)
+        if low is not high and len(low) != len(high):
+            ids = yield from settle(plan.node, (low, high), sight, chunk, len(high), numbering, clock)
+            high = BitMap(ids)
+        if high:
+            found[chunk] = high
+        if clock.over():
+            yield None
+            clock.restart()
+    return found
 
 
 # Stands for a hit when a slice of work is over.

@@ -6,19 +6,19 @@ from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
+from annuaire.index import apart, family, layout
 from annuaire.index import entry as entries
-from annuaire.index import layout
 from annuaire.index.compile import Compiler, Plan
 from annuaire.index.gather import Hit, Universe
 from annuaire.index.prepare import ancestors
-from annuaire.index.reader import Snapshot
+from annuaire.index.reader import KNOWN_MAX, Snapshot
 from annuaire.index.sight import Sight
 from annuaire.ldap import dn, messages
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.search_controls import Scene
 
-# Resolved bases and universes kept for one state of the index.
-KNOWN_MAX = 4096
+ORDINARY = Scene()
 
 
 class Target(NamedTuple):
@@ -27,6 +27,15 @@ class Target(NamedTuple):
     key: bytes
     digest: bytes
     hits: tuple[Hit, ...]  # the base entry; none: it does not exist for this audience
+    # The referral that it is or lies below (RFC 3296), which ManageDsaIT asks to overlook.
+    referral: Hit | None = None
+
+
+class Scope(NamedTuple):
+    """Everything that the audience sees below a base, the starting set of every operation."""
+
+    sights: list[tuple[Sight, Universe]]
+    references: list[Hit]  # the referrals in it, which are not among its entries
 
 
 class SizeLimits(NamedTuple):
@@ -43,6 +52,7 @@ class Query(NamedTuple):
     plan: Plan
     sights: list[tuple[Sight, Universe]]
     limit: int  # 0: none
+    references: list[Hit]
 
 
 def resolve(snapshot: Snapshot, key: bytes, audience: int) -> Target:
@@ -50,7 +60,11 @@ def resolve(snapshot: Snapshot, key: bytes, audience: int) -> Target:
     known = snapshot.known.get((key, audience))
     if known is None:
         known = _look_up(snapshot, key, audience)
-        remember(snapshot, (key, audience), known)
+        referrals = apart.of(snapshot, audience).referrals
+        if referrals:
+            above = [name for name in (key, *ancestors(key)) if name in referrals]
+            known = known._replace(referral=referrals[above[-1]] if above else None)
+        snapshot.remember((key, audience), known)
     assert isinstance(known, Target)
     return known
 
@@ -93,33 +107,40 @@ def matched(snapshot: Snapshot, key: bytes, audience: int) -> Target | None:
     return None
 
 
-def universes(snapshot: Snapshot, target: Target, scope: int, audience: int) -> list[tuple[Sight, Universe]]:
-    """Everything that the audience sees in a scope, the starting set of every operation."""
-    wanted = (target.key, scope, audience)
+def scope_of(snapshot: Snapshot, target: Target, scope: int, audience: int, scene: Scene = ORDINARY) -> Scope:
+    """Where a search begins: what it may find, and where it is to go on elsewhere."""
+    wanted = (target.key, scope, audience, scene)
     known = snapshot.known.get(wanted)
     if known is None:
-        found: list[tuple[Sight, Universe]] = []
-        kind = layout.CHILDREN if scope == messages.ONE_LEVEL else layout.SUBTREE
-        for sight in snapshot.sights:
-            universe: Universe = {}
-            if scope != messages.BASE:
-                universe = dict(sight.universe(audience, target.digest, kind))
-            if scope != messages.ONE_LEVEL:
-                for owner, identifier in target.hits:
-                    if owner is sight:
-                        chunk = identifier >> layout.CHUNK_BITS
-                        one = BitMap([identifier & layout.CHUNK_MASK])
-                        universe[chunk] = universe[chunk] | one if chunk in universe else one
-            found.append((sight, dict(sorted(universe.items()))))
-        remember(snapshot, wanted, found)
-        return found
+        known = _scope_of(snapshot, target, scope, audience, scene)
+        snapshot.remember(wanted, known)
     return known  # type: ignore[return-value]
 
 
-def remember(snapshot: Snapshot, name: object, value: object) -> None:
-    if len(snapshot.known) >= KNOWN_MAX:
-        snapshot.known.clear()
-    snapshot.known[name] = value
+def _scope_of(snapshot: Snapshot, target: Target, scope: int, audience: int, scene: Scene) -> Scope:
+    found: list[tuple[Sight, Universe]] = []
+    references: list[Hit] = []
+    kind = layout.CHILDREN if scope == messages.ONE_LEVEL else layout.SUBTREE
+    kept = apart.of(snapshot, audience)
+    for sight, referring, subentries in zip(snapshot.sights, kept.referring, kept.subentries, strict=True):
+        universe: Universe = {}
+        if scope != messages.BASE:
+            universe = dict(sight.universe(audience, target.digest, kind))
+        if scope != messages.ONE_LEVEL:
+            for owner, identifier in target.hits:
+                if owner is sight:
+                    chunk = identifier >> layout.CHUNK_BITS
+                    one = BitMap([identifier & layout.CHUNK_MASK])
+                    universe[chunk] = universe[chunk] | one if chunk in universe else one
+        if not scene.manages:
+            references += apart.hits(sight, apart.common(universe, referring))
+            universe = apart.without(universe, referring)
+        if scene.subentries:
+            universe = apart.common(universe, subentries)
+        elif scope != messages.BASE or scene.subentries is not None:
+            universe = apart.without(universe, subentries)
+        found.append((sight, dict(sorted(universe.items()))))
+    return Scope(found, references)
 
 
 class Bases:
@@ -165,10 +186,13 @@ def prepare(
     audience: Audience,
     compiler: Compiler,
     limits: SizeLimits,
+    scene: Scene = ORDINARY,
 ) -> Query:
     """The query of a request whose base has that key."""
     target = resolve(snapshot, key, audience)
-    plan = compiler.plan(request.filter)
+    plan = compiler.plan(request.filter, lambda: family.of(snapshot, audience))
     limit = limit_of(limits, audience, request.size_limit, plan)
-    sights = universes(snapshot, target, request.scope, audience) if target.hits else []
-    return Query(target, plan, sights, limit)
+    if not target.hits:
+        return Query(target, plan, [], limit, [])
+    sights, references = scope_of(snapshot, target, request.scope, audience, scene)
+    return Query(target, plan, sights, limit, references)

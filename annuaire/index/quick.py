@@ -12,6 +12,7 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.index import folding, layout, query
 from annuaire.index.answering import Answerer
+from annuaire.index.family import COMPUTED
 from annuaire.index.gather import Universe
 from annuaire.index.prepare import Numbering, value_digest
 from annuaire.index.query import Bases
@@ -59,7 +60,7 @@ class QuickEquality:
             lane = self._lane(snapshot, request, filter_, audience)
             if lane is None:
                 return None
-            query.remember(snapshot, wanted, lane)
+            snapshot.remember(wanted, lane)
         sights, attribute, fold, answerer = lane
         folded = fold(filter_.value)
         if folded is None:
@@ -88,7 +89,7 @@ class QuickEquality:
         if request.scope == messages.BASE:
             return None
         known = self._numbering.schema.describe(filter_.attribute)
-        if known.type is None or known.options:
+        if known.type is None or known.options or known.type.key in COMPUTED:
             return None
         key = known.type.key
         if any(key in t.supertypes and t.key != key for t in self._numbering.schema.attribute_types):
@@ -100,7 +101,9 @@ class QuickEquality:
             return None
         if fold is None or not target.hits:
             return None
-        sights = query.universes(snapshot, target, request.scope, audience)
+        sights, references = query.scope_of(snapshot, target, request.scope, audience)
+        if references or target.referral is not None:
+            return None
         return _Lane(sights, self._numbering.of(known.type), fold, self._answerer(snapshot, request))
 
 

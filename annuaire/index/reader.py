@@ -7,12 +7,16 @@ from functools import lru_cache
 from pyroaring import BitMap
 
 from annuaire.errors import Unavailable
-from annuaire.index import environments, folder, layout, postings
+from annuaire.index import environments, folder, layout, postings, view_log
 from annuaire.index.folder import IndexFolder
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.sight import Sight
+from annuaire.index.view_log import Head
 from annuaire.ldap.schema import Schema
+
+# Resolved bases, universes, selections and the like kept for one state of the index.
+KNOWN_MAX = 4096
 
 
 @dataclass(slots=True)
@@ -26,16 +30,26 @@ class Snapshot:
     base: Sight
     recent: Sight | None
     change: int
+    numbering: Numbering
     # Strangers are answered from this change on: Note [Secrecy before availability].
     hidden: int = 0
     known: dict[object, object] = field(default_factory=dict)
     hot: dict[int, bytes] = field(default_factory=dict)
     # The index of now, while an answer that began at this moment is still being sent.
     later: "Snapshot | None" = None
+    # Where the log of each audience's view stands (view_log.py), and the part that holds it.
+    views: dict[int, Head] = field(default_factory=dict)
+    log: Part | None = None
 
     @property
     def sights(self) -> list[Sight]:
         return [self.base] if self.recent is None else [self.base, self.recent]
+
+    def remember(self, name: object, value: object) -> None:
+        """Keep it in `known`."""
+        if len(self.known) >= KNOWN_MAX:
+            self.known.clear()
+        self.known[name] = value
 
     def fact(self, name: bytes) -> bytes | None:
         """What the index knows of a name beside its entries (facts.py)."""
@@ -78,6 +92,11 @@ class Reader:
             return self._snapshot
         return self._look()
 
+    def is_at(self, snapshot: Snapshot | None) -> bool:
+        """Whether the index is still at this moment: what was read of it then is what would be read now."""
+        beacon = self._beacon
+        return beacon is not None and snapshot is self._snapshot is not None and beacon[:] == self._seen
+
     def _look(self) -> Snapshot:
         if self._beacon is None:
             if not self._folder.path.exists():
@@ -96,6 +115,7 @@ class Reader:
                 return self._look()  # another build took its place just now
         assert self._base is not None
         gone, recent, change = BitMap(), None, self._manifest.change
+        views: dict[int, Head] = {}
         if self._recent is None and self._folder.recent(number).exists():
             with environments.usable():
                 self._recent = Part(self._folder.recent(number), frozen=False)
@@ -109,13 +129,18 @@ class Reader:
                 change = int.from_bytes(raw, "little")
                 gone = _set(self._recent.meta(b"gone-base"))
                 recent = Sight(self._recent, _set(self._recent.meta(b"gone-recent")))
+            views = view_log.heads(self._recent.view_log())
+            if recent is None:
+                self._recent.end()
         base = None if self._snapshot is None else self._snapshot.base
         if base is None or base.part is not self._base or gone or base.gone:
             base = Sight(self._base, gone)
         together = [base] if recent is None else [base, recent]
         for sight in together:
             sight.together = together
-        self._snapshot = Snapshot(number, base, recent, change, self._folder.hidden_in(seen))
+        hidden = self._folder.hidden_in(seen)
+        self._snapshot = Snapshot(number, base, recent, change, self._numbering, hidden)
+        self._snapshot.views, self._snapshot.log = views, self._recent
         self._seen = seen  # only now: what could not be opened is looked at again
         return self._snapshot
 
@@ -130,6 +155,10 @@ class Reader:
         self._manifest: folder.Manifest = manifest
         self._number = number
         self._snapshot = None
+
+    def beacon(self) -> bytes:
+        """Octets that are others when the index has moved."""
+        return b"" if self._beacon is None else self._beacon[:]
 
     def close(self) -> None:
         for part in (self._base, self._recent):

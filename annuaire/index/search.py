@@ -8,34 +8,35 @@ nothing that is computed outside of it reaches an answer.
 Timing class: Note [The same path for the hidden and the absent] (sight.py).
 """
 
-import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from annuaire.domain.audience import Audience
+from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import Malformed, Unavailable
 from annuaire.index import entry as entries
-from annuaire.index import folding, gather, layout, plan, query
+from annuaire.index import family, gather, query
 from annuaire.index.answering import Answerer
 from annuaire.index.bind_names import BindNames
 from annuaire.index.compile import Compiler
-from annuaire.index.cookies import Place, Seal
+from annuaire.index.controlled import Controlled
+from annuaire.index.cookies import Seal
 from annuaire.index.gather import Clock, Hit
+from annuaire.index.matched_values import ValuesFilter
 from annuaire.index.output import ENCODED_AT_ONCE, Deadline, Output, Pieces, TooLate
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import Query, SizeLimits
 from annuaire.index.quick import QuickEquality
-from annuaire.index.reader import Reader, Snapshot
-from annuaire.index.sorting import Order
-from annuaire.ldap import ber, controls, dn, responses
-from annuaire.ldap.controls import PagedResults, SortKey
+from annuaire.index.reader import KNOWN_MAX, Reader, Snapshot
+from annuaire.index.synchronizing import Synchronizer
+from annuaire.ldap import ber, controls, dn, messages, referrals, responses, search_controls, sync
 from annuaire.ldap.directory import Account, Answer, Found
-from annuaire.ldap.filters import Equality
+from annuaire.ldap.filters import Equality, Filter
 from annuaire.ldap.messages import Control, Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.search_controls import Scene
 from annuaire.ldap.selection import Selection
 
 # An answer longer than this is streamed as the client reads it.
@@ -53,6 +54,7 @@ class Settings(NamedTuple):
     size: SizeLimits
     time_limit: float  # seconds, 0 for none
     accounts: Audience = Audience.APICRYPT  # the audience of a user bound as their own entry
+    page: int = 0  # entries of one page, 0 for any number
 
 
 class Directory:
@@ -65,11 +67,14 @@ class Directory:
         self._settings = settings
         self._compiler = Compiler(numbering)
         self._numbers = itertools.count()
-        self._seal = Seal(cookie_key)
+        self._controlled = Controlled(numbering, Seal(cookie_key), settings.page)
         self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
         self._bases = query.Bases(self._schema, self._suffix)
         self._quick = QuickEquality(numbering, self._bases, self._answerer)
         self._names = BindNames(numbering, settings.suffix, settings.accounts)
+        self._synchronizer = Synchronizer(
+            numbering, self._compiler, self._bases, settings.size, self._snapshot, self._answerer
+        )
 
     # -------------------------------------------------------------- search
 
@@ -97,6 +102,16 @@ class Directory:
             return b"".join(pieces)
         finally:
             snapshot.end()
+
+    def synchronize(
+        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, scene: Scene
+    ) -> Iterator[bytes]:
+        """The answer to a consumer of RFC 4533 (synchronizing.py)."""
+        return self._synchronizer.answer(number, request, asked, asker, scene)
+
+    def moved(self) -> bytes:
+        """Octets that are others when the index has moved."""
+        return self._reader.beacon()
 
     def _snapshot(self, audience: Audience) -> Snapshot:
         """The index now. Unavailable for strangers while somebody who hides is still in it."""
@@ -154,72 +169,56 @@ class Directory:
             yield [_done(number, ResultCode.invalidDNSyntax, text=error.public)]
             return
         try:
-            page, keys, sort_critical = _controls(message.controls)
+            asked = search_controls.read(message.controls)
         except Malformed as error:
             yield [_done(number, ResultCode.protocolError, text=error.public)]
             return
-        prepared = query.prepare(snapshot, request, key, audience, self._compiler, self._settings.size)
+        prepared = query.prepare(
+            snapshot, request, key, audience, self._compiler, self._settings.size, asked.scene
+        )
+        if prepared.target.referral is not None and not asked.scene.manages:
+            yield [self._referred(number, prepared.target.referral, request)]
+            return
         if not prepared.target.hits:
             yield [self._absent(number, snapshot, key, audience)]
             return
-        answerer = self._answerer(snapshot, request)
+        answerer = self._answerer(snapshot, request, asked.values, audience)
         output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
         response: list[Control] = []
         try:
-            if keys is None and page is None:
+            if asked.keys is None and asked.page is None and asked.view is None:
                 if prepared.limit:
                     yield from self._best(prepared, output)
                 else:
                     yield from self._in_order(prepared, output)
             else:
-                yield from self._controlled(message, prepared, output, page, keys, sort_critical, response)
+                yield from self._controlled.answer(prepared, output, asked, request, snapshot, response)
+            if prepared.references and output.code == ResultCode.success and not output.more:
+                yield [self._references(number, prepared, request)]
         except TooLate:
             pass
         yield [_done(number, output.code, text=output.text, response=response)]
-
-    def _controlled(
-        self,
-        message: Message,
-        prepared: Query,
-        output: Output,
-        page: PagedResults | None,
-        keys: tuple[SortKey, ...] | None,
-        sort_critical: bool,
-        response: list[Control],
-    ) -> Pieces:
-        """Sorted, paged, or both: the whole visible set is sorted, then cut in pages."""
-        request = message.operation
-        assert isinstance(request, SearchRequest)
-        order = None
-        if keys is not None:
-            order, sorted_code, attribute = self._order(keys)
-            response.append(controls.sort_response(sorted_code, attribute))
-            if order is None and sort_critical:
-                output.refuse(ResultCode.unavailableCriticalExtension, "this sort is not possible")
-                return
-        if order is not None and order.natural:
-            order = None  # the order in which entries are numbered
-        if page is None and order is None:
-            yield from self._first(prepared, output)
-        elif page is None and order is not None:
-            yield from self._sorted(prepared, order, output, 0, prepared.limit or None)
-        elif page is not None:
-            search = _identity(request, prepared.target.key, keys, output.audience)
-            place = Place(0, 0, b"", bytes(16))
-            if page.cookie:
-                found = self._seal.open(search, page.cookie)
-                if found is None:
-                    output.refuse(ResultCode.unwillingToPerform, "this page cookie is not for this search")
-                    return
-                place = found
-            cookie = yield from self._page(prepared, order, output, page, place, search)
-            response.append(controls.paged_results(0, cookie))
 
     def _deadline(self, request: SearchRequest, now: float) -> Deadline:
         limits = [float(x) for x in (request.time_limit, self._settings.time_limit) if x]
         return Deadline(now + min(limits) if limits else float("inf"))
 
-    def _answerer(self, snapshot: Snapshot, request: SearchRequest) -> Answerer:
+    def _answerer(
+        self,
+        snapshot: Snapshot,
+        request: SearchRequest,
+        values: tuple[Filter, ...] | None = None,
+        audience: Audience = NOBODY,
+    ) -> Answerer:
+        if values is not None:
+            items = [self._compiler.item(one, lambda: family.of(snapshot, audience)) for one in values]
+            return Answerer(
+                Selection.of(request.attributes, self._schema),
+                request.types_only,
+                {},
+                0,
+                ValuesFilter(items, self._numbering),
+            )
         wanted = (request.attributes, request.types_only)
         answerer = snapshot.known.get(wanted)
         if answerer is None:
@@ -229,7 +228,7 @@ class Directory:
                 snapshot.hot,
                 next(self._numbers),
             )
-            if len(snapshot.known) < query.KNOWN_MAX:
+            if len(snapshot.known) < KNOWN_MAX:
                 snapshot.known[wanted] = answerer
         assert isinstance(answerer, Answerer)
         return answerer
@@ -255,116 +254,33 @@ class Directory:
         hits = yield from output.watched(gathering)
         yield from output.emit(hits, clock)
 
-    def _first(self, prepared: Query, output: Output) -> Pieces:
-        """The first entries in (cn, DN) order, as many as the limit lets through."""
-        clock = Clock()
-        gathering = gather.ordered(prepared.plan, prepared.sights, None, self._numbering, clock)
-        hits = yield from output.watched(gathering)
-        if not prepared.limit:
-            yield from output.emit(hits, clock)
-            return
-        taken = yield from output.take(hits, prepared.limit + 1, clock)
-        if len(taken) > prepared.limit:
-            output.code = ResultCode.sizeLimitExceeded
-        yield output.encode(taken[: prepared.limit])
+    # -------------------------------------------------------------- elsewhere
 
-    def _sorted(
-        self, prepared: Query, order: Order, output: Output, offset: int, count: int | None
-    ) -> Generator[list[bytes] | None, None, int]:
-        """Send sorted entries from an offset; how many there are in all."""
-        clock = Clock()
-        hits = yield from output.watched(
-            gather.everything(prepared.plan, prepared.sights, self._numbering, clock)
-        )
-        hits = yield from output.watched(order.sort(hits, self._numbering, clock))
-        chosen = hits[offset : None if count is None else offset + count]
-        if prepared.limit and len(hits) > prepared.limit and offset + len(chosen) >= prepared.limit:
-            output.code = ResultCode.sizeLimitExceeded
-        yield from output.emit(iter(chosen), clock)
-        return len(hits)
+    def _referred(self, number: int, hit: Hit, request: SearchRequest) -> bytes:
+        """The base is held elsewhere (RFC 3296 §5.1)."""
+        name, uris = _reference(hit)
+        adjusted = referrals.adjusted(uris, name, request.base.decode(), request.scope)
+        return _done(number, ResultCode.referral, matched=name.encode(), referrals=adjusted)
 
-    def _page(
-        self,
-        prepared: Query,
-        order: Order | None,
-        output: Output,
-        page: PagedResults,
-        place: Place,
-        search: bytes,
-    ) -> Generator[list[bytes] | None, None, bytes]:
-        """Send one page; the cookie of the next, empty after the last."""
-        if page.size == 0:  # RFC 2696 §3: the client abandons the rest
-            return b""
-        size = page.size
-        if prepared.limit:
-            size = min(size, prepared.limit - place.sent)
-            if size <= 0:
-                output.code = ResultCode.sizeLimitExceeded
-                return b""
-        if order is not None:
-            total = yield from self._sorted(prepared._replace(limit=0), order, output, place.offset, size)
-            after = place.offset + size
-            if output.code != ResultCode.success or after >= total:
-                return b""
-            if prepared.limit and place.sent + size >= prepared.limit:
-                output.code = ResultCode.sizeLimitExceeded
-                return b""
-            return self._seal.seal(search, Place(place.sent + size, after, b"", bytes(16)))
-        clock = Clock()
-        start = self._start(prepared, place, output.audience)
-        gathering = gather.ordered(prepared.plan, prepared.sights, start, self._numbering, clock)
-        hits = yield from output.watched(gathering)
-        taken = yield from output.take(hits, size + 1, clock)
-        yield from output.emit(iter(taken[:size]), clock)
-        if len(taken) <= size or output.code != ResultCode.success:
-            return b""
-        if prepared.limit and place.sent + size >= prepared.limit:
-            output.code = ResultCode.sizeLimitExceeded
-            return b""
-        sight, identifier = taken[size - 1]
-        details = sight.part.details(identifier)
-        here = Place(place.sent + size, 0, entries.sort_key_of(details), entries.uuid_of(details))
-        return self._seal.seal(search, here)
+    def _references(self, number: int, prepared: Query, request: SearchRequest) -> bytes:
+        """Where the search is to go on (RFC 3296 §5.2)."""
+        scope = messages.BASE if request.scope == messages.ONE_LEVEL else request.scope
+        found = []
+        for hit in prepared.references:
+            name, uris = _reference(hit)
+            adjusted = referrals.adjusted(uris, name, name, scope)
+            if adjusted:
+                found.append(responses.search_reference(number, adjusted))
+        return b"".join(found)
 
-    def _start(self, prepared: Query, place: Place, audience: Audience) -> bytes | None:
-        """The whole sort key after which a page begins.
-
-        Of the entry as the audience sees it: one name may have several entries, of one entryUUID.
-        """
-        if not place.sent:
-            return None
-        number = self._numbering.number.get("entryuuid", 0)
-        uuid = place.uuid.hex()
-        text = f"{uuid[:8]}-{uuid[8:12]}-{uuid[12:16]}-{uuid[16:20]}-{uuid[20:]}"
-        fold = folding.equality(self._schema.attribute("entryUUID"))
-        folded = None if fold is None else fold(text.encode())
-        if folded is not None:
-            digest = layout.digest(number, folded.encode())
-            for sight, _ in prepared.sights:
-                for identifier in sight.part.equal(digest) or ():
-                    if not sight.sees(audience, identifier):
-                        continue
-                    key = entries.sort_key_of(sight.part.details(identifier))
-                    if key.startswith(place.key):
-                        return key
-        return place.key  # it was deleted or renamed meanwhile: go on at its place
-
-    def _order(self, keys: tuple[SortKey, ...]) -> tuple[Order | None, int, str | None]:
-        """How to sort, or why not (RFC 2891 §1.2: code and attribute of the response control)."""
-        folds: list[tuple[plan.Operand, folding.Fold, bool]] = []
-        for key in keys:
-            attribute = self._schema.attribute(key.attribute)
-            if attribute is None:
-                return None, ResultCode.noSuchAttribute, key.attribute
-            rule = None if key.rule is None else self._schema.rule(key.rule)
-            fold = folding.ordering(attribute, self._schema.rules, rule)
-            if fold is None or (rule is None and key.rule is not None):
-                return None, ResultCode.inappropriateMatching, key.attribute
-            operand = plan.Operand([attribute], [self._numbering.of(attribute)], frozenset())
-            folds.append((operand, fold, key.reverse))
-        operand, fold, reverse = folds[0]
-        natural = len(folds) == 1 and operand.names == {"cn"} and fold is folding.name and not reverse
-        return Order(folds, natural), ResultCode.success, None
+    def referral(self, key: bytes, audience: Audience) -> Found | None:
+        """The referral that a name is or lies below, if the audience sees it."""
+        snapshot = self._snapshot(audience)
+        try:
+            hit = query.resolve(snapshot, key, audience).referral
+            return None if hit is None else _found(hit)
+        finally:
+            snapshot.end()
 
     # -------------------------------------------------------------- the other questions
 
@@ -394,30 +310,26 @@ class Directory:
         finally:
             snapshot.end()
 
-
-def _controls(sent: tuple[Control, ...]) -> tuple[PagedResults | None, tuple[SortKey, ...] | None, bool]:
-    page, keys, critical = None, None, False
-    for control in sent:
-        if control.oid == controls.PAGED_RESULTS:
-            page = controls.decode_paged_results(control.value)
-        elif control.oid == controls.SORT_REQUEST:
-            keys, critical = controls.decode_sort_request(control.value), control.critical
-    return page, keys, critical
+    def passwords(self, key: bytes) -> tuple[bytes, ...]:
+        """What is kept as the password of the entry with that `dn.key`, whether anybody can log in with it or not."""
+        snapshot = self._reader.snapshot()
+        try:
+            return self._names.passwords(snapshot, key)
+        finally:
+            snapshot.end()
 
 
 def _done(
-    number: int, code: int, *, matched: bytes = b"", text: str = "", response: list[Control] | None = None
+    number: int,
+    code: int,
+    *,
+    matched: bytes = b"",
+    text: str = "",
+    referrals: Sequence[str] = (),
+    response: list[Control] | None = None,
 ) -> bytes:
     encoded = controls.encode_controls(response) if response else b""
-    return responses.result(number, responses.SEARCH_DONE, code, matched, text, controls=encoded)
-
-
-def _identity(
-    request: SearchRequest, key: bytes, keys: tuple[SortKey, ...] | None, audience: Audience
-) -> bytes:
-    """What tells this paged search from another: all of it but the page size."""
-    whole = repr((key, request.scope, request.filter, request.size_limit, keys, int(audience)))
-    return hashlib.blake2b(whole.encode("utf-8", "backslashreplace"), digest_size=16).digest()
+    return responses.result(number, responses.SEARCH_DONE, code, matched, text, referrals, controls=encoded)
 
 
 def _name(hit: Hit) -> bytes:
@@ -434,3 +346,9 @@ def _found(hit: Hit) -> Found:
     answer = sight.part.answer(identifier)
     attributes = ber.decode_attributes(answer[details.offsets[0] :])
     return Found(_name(hit).decode(), attributes, ber.decode_attributes(details.operational))
+
+
+def _reference(hit: Hit) -> tuple[str, list[str]]:
+    """The name of a referral and where it leads."""
+    found = _found(hit)
+    return found.dn, referrals.uris(found.attributes)

@@ -7,7 +7,7 @@ Undefined as it is: otherwise a filter would tell what the asker may not know. I
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from annuaire.ldap import approximate, matching
+from annuaire.ldap import approximate, matching, options
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.filters import (
     And,
@@ -32,7 +32,6 @@ ReplacementOfPart = Callable[[AttributeType], matching.NormalisePart | None]
 
 # Attribute descriptions of entries remembered for each asserted one; entries of a directory use a few dozen.
 _REMEMBERED_MAX = 1024
-_BINARY = "binary"
 
 
 def evaluate(
@@ -267,7 +266,7 @@ class _Selection:
         if described.type is None or self._key not in described.type.supertypes:
             return False
         tags = _tags(described)
-        return all(has_option(tags, option) for option in self._options)
+        return options.have(tags, self._options)
 
 
 class _Suited(_Selection):
@@ -287,14 +286,7 @@ class _Suited(_Selection):
 
 def _tags(described: Described) -> frozenset[str]:
     """Options that make subtypes; `;binary` says how values travel (RFC 4522), not which they are."""
-    return described.options - {_BINARY} if _BINARY in described.options else described.options
-
-
-def has_option(tags: frozenset[str], option: str) -> bool:
-    """Whether it is among the options of a description; `lang-fr-` asks for every kind of French (RFC 3866)."""
-    return option in tags or (
-        option.endswith("-") and any(tag == option[:-1] or tag.startswith(option) for tag in tags)
-    )
+    return described.options - {options.BINARY} if options.BINARY in described.options else described.options
 
 
 # --- Tests of values -------------------------------------------------------------------------------------

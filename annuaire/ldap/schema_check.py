@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from annuaire.ldap import syntaxes
 from annuaire.ldap.dn import Dn
+from annuaire.ldap.options import is_range
 from annuaire.ldap.schema_types import ABSTRACT, STRUCTURAL, AttributeType, ObjectClass
 
 UNDEFINED_ATTRIBUTE_TYPE = 17
@@ -182,6 +183,9 @@ class Check:
     ) -> None:
         if "" in options:
             violations.append(_undefined(description))
+        elif any(map(is_range, options)):
+            text = f"{description}: an option ending in a hyphen asks for several languages; name one"
+            violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))
         elif "binary" in options and not known.octets:
             text = f"{description}: ;binary does not suit {known.name}, whose values are text; leave it out"
             violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))

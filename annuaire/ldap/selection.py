@@ -1,7 +1,7 @@
 """The attributes that a search asks for (RFC 4511 §4.5.1.8): which stored one is answered, under which name.
 
-Knows `*`, `+` (RFC 3673), `1.1`, `@class` (RFC 4529), options, subtypes and the `;binary` transfer option
-(RFC 4522). Descriptions that mean nothing to the schema are ignored, as the standard says.
+Knows `*`, `+` (RFC 3673), `1.1`, `@class` (RFC 4529), options, ranges of languages (RFC 3866), subtypes and the
+`;binary` transfer option (RFC 4522). Descriptions that mean nothing to the schema are ignored, as the standard says.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from annuaire.ldap import options as attribute_options
 from annuaire.ldap.schema import Schema
 
 ALL_USER = "*"
@@ -21,7 +22,7 @@ CACHED_ATTRIBUTES_MAX = 64
 # Answers remembered in one selection: as many as an ordinary schema has descriptions.
 REMEMBERED_MAX = 2048
 
-BINARY = "binary"
+BINARY = attribute_options.BINARY
 _SYNTAX = "1.3.6.1.4.1.1466.115.121.1."
 # RFC 4523 §2: certificates, lists, pairs and algorithms MUST travel as `;binary`, so that is their name when
 # the client named none.
@@ -122,7 +123,7 @@ class Selection:
             asked
             for asked in self.asked
             if asked.type_name in family
-            and asked.options <= options
+            and (asked.options <= options or attribute_options.have(options, asked.options))
             and (syntax in BINARY_ALLOWED or binary or not asked.binary)
         ]
         if not matches and not (self.operational_all if operational else self.user_all):

@@ -16,6 +16,7 @@ OTHERS = (
     *("IdentifiantPP", "profession", "apicryptVersion", "apicryptInterop", "apicryptFinValidite", "seeAlso"),
     *("objectClass", "entryUUID", "entryDN", "createTimestamp", "modifyTimestamp", "structuralObjectClass"),
     *("userCertificate", "userCertificate;binary", "jpegPhoto", "labeledURI", "hasSubordinates", "member"),
+    *("numSubordinates", "numSubordinates", "hasSubordinates", "2.5.18.9"),
 )
 ODD = (
     *("name", "cn;lang-fr", "CN;LANG-FR", "sn;lang-fr;x-phonetic", "name;lang-fr", "cn;lang-fr-", "l;lang-"),
@@ -213,6 +214,8 @@ class Generator:
         stored = thing.everything
         plain = name.lower().split(";")[0]
         plain = {"commonname": "cn", "surname": "sn", "2.5.4.4": "sn"}.get(plain, plain)
+        if plain in ("hassubordinates", "numsubordinates", "2.5.18.9"):
+            return chance.choice([b"TRUE", b"FALSE", b"false", b"0", b"1", b"2", b"20"])
         own = [value for key, some in stored.items() if key.lower().split(";")[0] == plain for value in some]
         if not own:
             if kind < 0.9 and plain not in ("member", "inconnu"):

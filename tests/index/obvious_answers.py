@@ -6,6 +6,7 @@ The schema, the matching rules and the selection of attributes come from annuair
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -301,7 +302,10 @@ def extensible(filter_: filters.Extensible, thing: Thing) -> Truth:
         assert known is not None
         return known.key in one.type.supertypes and options_hold(described.options, one.options)
 
-    if any(holds(value) for name, stored in thing.everything.items() if taken(name) for value in stored):
+    every = thing.everything
+    if described is not None:
+        every = {**every, **thing.__dict__["computed"]}
+    if any(holds(value) for name, stored in every.items() if taken(name) for value in stored):
         return True
     if filter_.dn_attributes:
         pairs = [pair for rdn in dn.parse(thing.dn).rdns for pair in rdn.pairs]
@@ -340,6 +344,17 @@ def visible(things: Iterable[Thing], audience: Audience) -> list[Thing]:
     return [thing for thing in things if thing.audiences & audience]
 
 
+def counted(thing: Thing, below: int) -> Thing:
+    """An entry with what is computed of it: of it alone, by nobody's rule but those of its own types."""
+    computed = {"hasSubordinates": [b"TRUE" if below else b"FALSE"], "numSubordinates": [b"%d" % below]}
+    described = [(SCHEMA.attribute(name), frozenset[str](), some) for name, some in computed.items()]
+    shown = copy.copy(thing)
+    shown.__dict__["everything"] = thing.everything
+    shown.__dict__["computed"] = computed
+    shown.__dict__["described"] = [*thing.described, *described]
+    return shown
+
+
 def within(thing: Thing, key: bytes, scope: int) -> bool:
     if scope == messages.BASE:
         return thing.key == key
@@ -363,7 +378,10 @@ def search(
     if not any(thing.key == key for thing in seen):
         above = [thing for thing in seen if key.startswith(thing.key + b"\0")]
         return max(above, key=lambda thing: len(thing.key)).dn if above else ""
-    found = [t for t in seen if within(t, key, scope) and matches(filter_, t) is True]
+    parents = [thing.key.rpartition(b"\0")[0] for thing in seen]
+    found = [
+        t for t in seen if within(t, key, scope) and matches(filter_, counted(t, parents.count(t.key))) is True
+    ]
     return sorted(found, key=order)
 
 
