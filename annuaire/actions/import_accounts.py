@@ -220,6 +220,7 @@ class _Page:
         self._recalled = recalled
         self._assigned: dict[str, AddressRow] = {}
         self._notes: list[Note] = []
+        self._untaken: list[tuple[int, str, str]] = []
 
     def settle(self, item: Item) -> Attributes:
         reader = self._reader
@@ -242,6 +243,8 @@ class _Page:
         )
         self.keep(item, settled.notes, settled)
         self._asking.warnings.update(settled.warnings)
+        if settled.warnings:
+            self._untaken.append((item.line, wanted.native, " ".join(settled.warnings)))
         self._asking.hides |= settled.hides
         if settled.notes.moved is not None and reader.namesake(settled.notes.moved[1]) is not None:
             self._asking.warnings[NAMESAKE] += 1
@@ -273,6 +276,7 @@ class _Page:
 
     def stage(self) -> None:
         self._asking.kept.note(self._notes)
+        self._asking.kept.leave(self._untaken)
         fresh = []
         for row in self._assigned.values():
             # An address that an earlier step gave to an entry that has gone since.

@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from annuaire.actions import import_report
+from annuaire.actions import import_report, import_telling, telling
 from annuaire.actions.import_report import Progress, Report
-from annuaire.domain import identifiers
+from annuaire.actions.telling import By
+from annuaire.domain import identifiers, trace
 from annuaire.domain.mailbox import OF_ACCOUNT, SEPARATOR
+from annuaire.domain.trace import Trace
 from annuaire.errors import Refused
 from annuaire.importing import activities, extraction, national_ldif
 from annuaire.importing.block import Block, Unreadable
@@ -78,6 +80,7 @@ def import_mailboxes(
     removals_max: int = REMOVALS_MAX,
     progress: Callable[[Progress], None] | None = None,
     actor: str = "",
+    told: Trace = trace.silent,
 ) -> Report:
     """Import a list of mailboxes: everything or nothing, or with `continue_` everything that can be read.
 
@@ -89,7 +92,10 @@ def import_mailboxes(
         blocks = (national_ldif.read if form == LDIF else extraction.read)(source, name)
         work = _Import(staged, Guard(removals_max, accept_removals), progress or (lambda _: None))
         work.read(blocks, import_report.size_of(source), _addresses_of, owners)
-        report = work.finish(name, digest, actor, dry_run, continue_)
+        with telling.refusals(trace.silent if dry_run else told, By(actor), source=name):
+            report = work.finish(name, digest, actor, dry_run, continue_)
+        if not dry_run:
+            import_telling.imported(told, name, digest, report, By(actor))
         if rejects is not None:
             _write_rejects(staged, rejects)
         return report
@@ -108,6 +114,7 @@ def import_activities(
     removals_max: int = REMOVALS_MAX,
     progress: Callable[[Progress], None] | None = None,
     actor: str = "",
+    told: Trace = trace.silent,
 ) -> Report:
     """Import the activities of people whom a mailbox or an account makes known; all others are passed over.
 
@@ -128,7 +135,10 @@ def import_activities(
         blocks = map(marked, activities.read(source, known.__contains__, name))
         work = _Import(staged, Guard(removals_max, accept_removals), progress or (lambda _: None))
         work.read(blocks, import_report.size_of(source), people_of)
-        report = work.finish(name, digest, actor, dry_run, continue_)
+        with telling.refusals(trace.silent if dry_run else told, By(actor), source=name):
+            report = work.finish(name, digest, actor, dry_run, continue_)
+        if not dry_run:
+            import_telling.imported(told, name, digest, report, By(actor))
         if rejects is not None:
             _write_rejects(staged, rejects)
         return report

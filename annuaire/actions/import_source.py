@@ -14,14 +14,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from annuaire.actions import accounts, entry_rules, import_report, preparing, rebasing, recording, workers
+from annuaire.actions import (
+    accounts,
+    entry_rules,
+    import_report,
+    import_telling,
+    preparing,
+    rebasing,
+    recording,
+    workers,
+)
 from annuaire.actions.accounts import Attributes, RuleError
 from annuaire.actions.import_accounts import ImportAccounts, Item
 from annuaire.actions.import_report import Hashed, Progress, Report, seekable, size_of
+from annuaire.actions.import_telling import ImportTelling
 from annuaire.actions.preparing import Order, Preparation
 from annuaire.actions.replaying import Replay
+from annuaire.actions.telling import By
 from annuaire.actions.views import ViewSettings
-from annuaire.domain import account
+from annuaire.domain import account, trace
+from annuaire.domain.trace import Trace
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.importing import ldif
 from annuaire.index.folder import IndexFolder
@@ -74,11 +86,12 @@ def import_ldif(
     reset_choices: bool = False,
     folder: IndexFolder | None = None,
     now: datetime | None = None,
+    told: Trace = trace.silent,
 ) -> Report:
     """Import one file: everything or nothing, or with `continue_` everything that is not refused.
 
     settings, now: what the rules of accounts depend on. reset_choices: the file may overrule what people chose.
-    folder: the index to be told before strangers lose sight of somebody.
+    folder: the index to be told before strangers lose sight of somebody. told: of what it did.
     """
     rules = accounts.order_of(settings or ViewSettings(), now or datetime.now(UTC), reset=reset_choices)
     with seekable(stream, store.state, needed=under is not None) as source:
@@ -88,6 +101,8 @@ def import_ldif(
             work.read(source, processes)
             with recording.hiding(store, folder) as announce:
                 report = work.finish(name, actor, dry_run, continue_, announce)
+            if not dry_run:
+                work.tell(told, By(actor), name, report)
             if rejects is not None:
                 _write_rejects(staged, rejects)
             return report
@@ -107,6 +122,7 @@ class _Import:
         self.order = order
         self.preparation = Preparation(order)
         self.accounts = asking
+        self.telling = ImportTelling(staged, asking.kept)
         self.progress = progress
         self.records = 0
         self.refused_reading = 0
@@ -174,11 +190,13 @@ class _Import:
         self.warnings = 0
         self.staged.forget_comparison()
         self.accounts.begin()
+        self.telling.begin()
         self.has_steps = self.staged.steps() > 0
         if self.has_steps:
             self.replay = Replay(self.staged, reader, self.preparation, self.accounts)
             self.replay.run()
             applying.plan(self.staged, steps=True)
+            self.telling.compare()
             return
         self.staged.match()
         self.staged.refuse_duplicates()
@@ -187,6 +205,7 @@ class _Import:
         self.staged.refuse_orphans()
         applying.plan(self.staged, steps=False)
         self.accounts.finish_comparison()
+        self.telling.compare()
 
     def judge(self, reader: Reader) -> None:
         """Ask the rules about what is new, and about what differs from its entry; the latter becomes a change.
@@ -233,11 +252,18 @@ class _Import:
             self.staged.match(sorted(concerned))
             self.staged.refuse_existing_adds()
             self.judge(writer)
+            self.telling.compare()
             uprooted = True
         if uprooted:
             self.staged.refuse_orphans()
             applying.plan(self.staged, steps=False)
         return True
+
+    def tell(self, told: Trace, by: By, name: str, report: Report) -> None:
+        """After the commit, before anything else: what follows may fail."""
+        if report.applied:
+            self.telling.tell(told, by, self.has_steps)
+        import_telling.imported(told, name, self.sha256, report, by)
 
     def merge(self, reader: Reader, ahead: bool) -> None:
         """Turn each content record that differs from its entry into the fewest changes of it."""

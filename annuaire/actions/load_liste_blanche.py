@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from annuaire.actions import telling
+from annuaire.actions.telling import By
 from annuaire.domain import liste_blanche, moment, trace
 from annuaire.domain.liste_blanche import Row
 from annuaire.errors import Malformed, Refused
@@ -75,15 +77,17 @@ def load(
 ) -> Report:
     """Load one list: all of it or nothing, except for rows that cannot be read. `ours`: domains it should have."""
     now = now or datetime.now(UTC)
-    reading = _read(data, vouching, now)
     if dry_run:
+        reading = _read(data, vouching, now)
         with store.reading() as reader:
             return _judged(reader, reading, vouching, guard, ours, now)
-    with store.writing(actor, moment.format(now)) as writer:
-        report = _judged(writer, reading, vouching, guard, ours, now)
-        _replace(writer, reading, report)
-        report = report._replace(applied=True, change_number=writer.head())
-        _record(writer, report, name, data)
+    with telling.refusals(told, By(actor), source=name):
+        reading = _read(data, vouching, now)
+        with store.writing(actor, moment.format(now)) as writer:
+            report = _judged(writer, reading, vouching, guard, ours, now)
+            _replace(writer, reading, report)
+            report = report._replace(applied=True, change_number=writer.head())
+            _record(writer, report, name, data)
     told(
         trace.LISTE_BLANCHE,
         rows=report.rows,

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from annuaire.actions import refresh
+from annuaire.actions import refresh, telling
 from annuaire.actions.refresh import StoreSource
+from annuaire.actions.telling import By
+from annuaire.domain.trace import Trace
 from annuaire.errors import Unavailable
 from annuaire.index.folder import IndexFolder
 from annuaire.store.engine import Store, Writer
@@ -26,11 +28,21 @@ class Recording:
 
     writer: Writer
     hides: bool = False
+    # In whose name what follows is written, for the journal: from which touched entry on.
+    _by: list[tuple[int, By]] = field(default_factory=list)
+
+    def by(self, who: By) -> None:
+        self._by.append((len(self.writer.touched), who))
+
+    def tell(self, told: Trace) -> None:
+        ends = [start for start, _ in self._by[1:]] + [len(self.writer.touched)]
+        for (start, who), end in zip(self._by, ends, strict=True):
+            telling.tell(told, telling.of_written(self.writer.touched[start:end]), who)
 
 
 @contextmanager
 def recording(source: StoreSource, folder: IndexFolder, actor: str) -> Iterator[Recording]:
-    """Commit on leaving and bring the index up to it; anything raised inside undoes all of it.
+    """Commit on leaving, tell of it, and bring the index up to it; anything raised inside undoes all of it.
 
     Unavailable after the commit says so: recorded, not yet visible.
     """
@@ -38,10 +50,12 @@ def recording(source: StoreSource, folder: IndexFolder, actor: str) -> Iterator[
     with hiding(store, folder) as announce, store.writing(actor) as writer:
         before = number = writer.head()
         begun = Recording(writer)
+        begun.by(By(actor))
         yield begun
         number = writer.head()
         if begun.hides:
             announce(number)
+    begun.tell(source.told)
     if number > before:
         show(source, folder, number)
 

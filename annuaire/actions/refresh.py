@@ -14,9 +14,10 @@ from typing import NamedTuple
 from annuaire.actions import mentions, rules, views
 from annuaire.actions.mentions import Mentions
 from annuaire.actions.views import Views, ViewSettings
-from annuaire.domain import audience, visibility
+from annuaire.domain import audience, trace, visibility
 from annuaire.domain.activation import Rules
 from annuaire.domain.audience import Audience
+from annuaire.domain.trace import Trace
 from annuaire.errors import Unavailable
 from annuaire.index import build, environments, layout
 from annuaire.index.build import Progress
@@ -67,10 +68,12 @@ class StoreSource:
     settings: ViewSettings = field(default_factory=ViewSettings)
     trees: tuple[str, ...] = ()  # `[trees] suffixes`
     readers: tuple[str, ...] = tuple(audience.NAMES)  # `[trees] readers`
+    # Told of what is written through this source; processes of a build only read.
+    told: Trace = field(default=trace.silent, repr=False, compare=False)
     _kept: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_kept": {}}
+        return {**self.__dict__, "told": trace.silent, "_kept": {}}
 
     def schema(self) -> Schema:
         found = self._kept.get("schema")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from annuaire.actions import account_names, accounts, preparing, recording, write_accounts
+from annuaire.actions import account_names, accounts, preparing, recording, telling, write_accounts
 from annuaire.actions.accounts import RuleError, Writing
 from annuaire.actions.refresh import StoreSource
+from annuaire.actions.telling import By
 from annuaire.errors import Refused
 from annuaire.index.folder import IndexFolder
 
@@ -42,15 +43,17 @@ def decide(
         actor=origin,
         touched=frozenset(wanted),
     )
-    try:
-        with recording.recording(source, folder, actor) as begun:
-            row = account_names.find(begun.writer, who)
-            attributes = preparing.decode(row.attributes, row.passwords)
-            attributes |= {name: [value] for name, value in wanted.items()}
-            settled, changed = write_accounts.change(begun.writer, row, attributes, order)
-            begun.hides = settled.hides
-    except RuleError as refused:
-        raise Refused(refused.french) from None
+    asked = wanted[choice] == accounts.TRUE
+    with telling.refusals(source.told, By(actor), account=who, choice=choice, value=asked):
+        try:
+            with recording.recording(source, folder, actor) as begun:
+                row = account_names.find(begun.writer, who)
+                attributes = preparing.decode(row.attributes, row.passwords)
+                attributes |= {name: [value] for name, value in wanted.items()}
+                settled, changed = write_accounts.change(begun.writer, row, attributes, order)
+                begun.hides = settled.hides
+        except RuleError as refused:
+            raise Refused(refused.french) from None
     kept = settled.attributes
     since = kept.get(accounts.SINCE[choice], [b""])[0].decode()
     return Decision(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from annuaire.actions import preparing, recording, references, relaxing, views
+from annuaire.actions import preparing, recording, references, relaxing, views, write_telling
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
@@ -85,14 +85,17 @@ class Writes:
 
     def _together(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
         outcomes: list[WriteOutcome | AnnuaireError] = []
+        refusals: list[tuple[WriteJob, WriteOutcome]] = []
         try:
             with recording.recording(self._source, self._folder, jobs[0].actor) as begun:
                 for job in jobs:
+                    begun.by(write_telling.by(job))
                     try:
                         with begun.writer.savepoint():
                             outcome, hides = _One(self, begun.writer, job).run()
                     except WriteRefusedError as refused:
                         outcome = refused.outcome
+                        refusals.append((job, outcome))
                     except NoOperation as nothing:
                         outcome = nothing.outcome
                     else:
@@ -101,6 +104,8 @@ class Writes:
         except Unavailable as error:
             # Nothing was committed, or it was and is not visible yet: the text says which.
             return [error] * len(jobs)
+        for refusal in refusals:
+            write_telling.refused(self._source.told, *refusal)
         return outcomes
 
     # What one job asks.
@@ -221,7 +226,11 @@ class _One:
                     ResultCode.objectClassModsProhibited, "the structural class of an entry does not change"
                 )
             row = self._writer.replace(
-                row, *preparing.encode(dict(kept)), structural, *account.described(kept, row.uuid)
+                row,
+                *preparing.encode(dict(kept)),
+                structural,
+                *account.described(kept, row.uuid),
+                stamped=not self._job.quiet,
             )
             new = kept
         return [*response, *_after(asked, row, new)]

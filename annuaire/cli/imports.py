@@ -20,8 +20,8 @@ from annuaire.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
     from annuaire.actions.import_report import Progress, Report
+    from annuaire.actions.refresh import StoreSource
     from annuaire.cli.progress import Display
-    from annuaire.store.engine import Store
 
 # Refusals shown to a person; the rejects hold all.
 SHOWN_MAX = 20
@@ -107,14 +107,14 @@ def import_command(
             report = _refreshed(
                 config,
                 display,
-                lambda store: _import_people(config, store, given, under, reset_choices, display),
+                lambda facts: _import_people(config, facts, given, under, reset_choices, display),
             )
         else:
             found = _recognised(stream, form)
             report = _refreshed(
                 config,
                 display,
-                lambda store: _import_records(config, store, given, found, accept_removals, display),
+                lambda facts: _import_records(config, facts, given, found, accept_removals, display),
             )
     if as_json:
         click.echo(json.dumps(_as_json(report), ensure_ascii=False))
@@ -150,7 +150,7 @@ def _check_options(
         raise click.UsageError("--under et --reset-choices ne vont pas avec --into mssante")
 
 
-def _refreshed(config: Config, display: Display, load: Callable[[Store], Report]) -> Report:
+def _refreshed(config: Config, display: Display, load: Callable[[StoreSource], Report]) -> Report:
     """Import into the store, and bring the index up to it."""
     from annuaire.actions import refresh
     from annuaire.cli import local, writing
@@ -159,7 +159,7 @@ def _refreshed(config: Config, display: Display, load: Callable[[Store], Report]
         display.show(PHASES.get(stage, stage), done, total, done)
 
     with writing.opened(config) as facts:
-        report = load(facts.store())
+        report = load(facts)
         if report.applied:
             try:
                 refresh.refresh(facts, local.folder(config), show)
@@ -172,7 +172,12 @@ def _refreshed(config: Config, display: Display, load: Callable[[Store], Report]
 
 
 def _import_people(
-    config: Config, store: Store, given: _Given, under: str | None, reset_choices: bool, display: Display
+    config: Config,
+    facts: StoreSource,
+    given: _Given,
+    under: str | None,
+    reset_choices: bool,
+    display: Display,
 ) -> Report:
     from annuaire.actions import import_source
     from annuaire.cli import local
@@ -180,7 +185,7 @@ def _import_people(
 
     files = (*schema.shipped(), *config.schema.files)
     return import_source.import_ldif(
-        store,
+        facts.store(),
         import_source.Scope(files, config.suffix, config.trees.suffixes),
         given.stream,
         name=given.name,
@@ -190,14 +195,15 @@ def _import_people(
         rejects=given.rejects,
         progress=_shown(display),
         actor=config.admin_dn,
-        settings=local.source(config).settings,
+        settings=facts.settings,
         reset_choices=reset_choices,
         folder=local.folder(config),
+        told=facts.told,
     )
 
 
 def _import_records(
-    config: Config, store: Store, given: _Given, form: str, accept_removals: bool, display: Display
+    config: Config, facts: StoreSource, given: _Given, form: str, accept_removals: bool, display: Display
 ) -> Report:
     from annuaire.actions import import_records
     from annuaire.domain.domains import Domains
@@ -209,7 +215,7 @@ def _import_records(
     else:
         load = partial(import_records.import_mailboxes, form=form, is_interop=ours.is_interop)
     return load(
-        store,
+        facts.store(),
         given.stream,
         name=given.name,
         dry_run=given.dry_run,
@@ -219,6 +225,7 @@ def _import_records(
         removals_max=config.limits.removals,
         progress=_shown(display),
         actor=config.admin_dn,
+        told=facts.told,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,28 +94,25 @@ def _load(
     dry_run: bool,
     silent: bool,
 ) -> Report:
-    from annuaire import journal
     from annuaire.actions import load_liste_blanche, refresh
     from annuaire.actions.load_liste_blanche import Guard, Vouching
     from annuaire.cli.progress import Display
-    from annuaire.domain import trace
     from annuaire.importing import hostile_xml
 
     vouching = Vouching(None if unsigned else _authority(config, ca), unsigned, signer)
     data = _read(source, hostile_xml.SIZE_MAX)
     with writing.opened(config) as facts, Display(silent=silent) as display:
-        with nullcontext(trace.silent) if dry_run else journal.opened(config, _warn) as told:
-            report = load_liste_blanche.load(
-                facts.store(),
-                data,
-                name=str(source),
-                vouching=vouching,
-                guard=Guard(config.limits.removals, accept_removals),
-                ours=config.domains.interop,
-                dry_run=dry_run,
-                actor=config.admin_dn,
-                told=told,
-            )
+        report = load_liste_blanche.load(
+            facts.store(),
+            data,
+            name=str(source),
+            vouching=vouching,
+            guard=Guard(config.limits.removals, accept_removals),
+            ours=config.domains.interop,
+            dry_run=dry_run,
+            actor=config.admin_dn,
+            told=facts.told,
+        )
         if report.applied:
             try:
                 refresh.refresh(
@@ -130,10 +126,6 @@ def _load(
                     error.reason,
                 ) from error
     return report
-
-
-def _warn(text: str) -> None:
-    click.echo(f"annuaire : {text}", err=True)
 
 
 def _authority(config: Config, ca: Path | None) -> bytes | None:

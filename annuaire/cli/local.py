@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from annuaire.domain import trace
 from annuaire.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from annuaire.actions.refresh import StoreSource
     from annuaire.config import Config
     from annuaire.domain.audience import Audience
+    from annuaire.domain.trace import Trace
     from annuaire.index.facts import FactsReader
     from annuaire.index.folder import IndexFolder
     from annuaire.ldap.filters import Filter
@@ -42,8 +44,8 @@ def schema(config: Config) -> Schema:
     return schemas.load([*schemas.shipped(), *config.schema.files])
 
 
-def source(config: Config) -> StoreSource:
-    """The store as builds of the index read it."""
+def source(config: Config, told: Trace = trace.silent) -> StoreSource:
+    """The store as builds of the index read it. told: of what is written through it."""
     from annuaire.actions.refresh import StoreSource
     from annuaire.actions.views import ViewSettings
 
@@ -62,6 +64,7 @@ def source(config: Config) -> StoreSource:
         ),
         config.trees.suffixes,
         config.trees.readers,
+        told,
     )
 
 

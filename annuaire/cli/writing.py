@@ -1,10 +1,12 @@
-"""What commands that write share: the store, made when there is none, and who is said to have written."""
+"""What commands that write share: the store, made when there is none, and the journal that is told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import click
 
 from annuaire.cli import local
 
@@ -15,15 +17,23 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(config: Config) -> Iterator[StoreSource]:
-    """The store behind its index, with the entries that always exist."""
+    """The store behind its index, with the entries that always exist. What is written is told to the journal."""
+    from annuaire import journal
     from annuaire.actions import initialise
+    from annuaire.domain import trace
     from annuaire.ldap import tree
 
-    source = local.source(config)
-    store = source.store()
-    try:
-        planted = tree.plant(config.suffix, config.trees.suffixes, source.schema())
-        initialise.initialise(store, planted, source.schema(), config.admin_dn)
-        yield source
-    finally:
-        store.close()
+    with journal.opened(config, warn) as told:
+        source = local.source(config, trace.through(trace.CLI, told))
+        store = source.store()
+        try:
+            planted = tree.plant(config.suffix, config.trees.suffixes, source.schema())
+            initialise.initialise(store, planted, source.schema(), config.admin_dn)
+            yield source
+        finally:
+            store.close()
+
+
+def warn(text: str) -> None:
+    """Trouble with the journal, which stops nothing."""
+    click.echo(f"annuaire : {text}", err=True)

@@ -27,6 +27,8 @@ NULL_SENDER = "<>"
 
 # Addresses that are kept at hand: the same few thousand write to each other all day.
 _NAMES_KEPT = 20_000
+# Short texts that stand in thousands of records: who did it, by which door.
+_TEXTS_KEPT = 1_000
 
 _REFUSED = re.compile(r"passw|secret|subject|body|mot_de_passe", re.IGNORECASE)
 _LAST_WORD = re.compile(r"""[^\s<>"',;:()\[\]=]+\Z""")
@@ -39,6 +41,7 @@ class Fields:
     def __init__(self, pseudonyms: Pseudonyms | None) -> None:
         self._pseudonyms = pseudonyms
         self.name = lru_cache(_NAMES_KEPT)(self._name)
+        self._text = lru_cache(_TEXTS_KEPT)(self._said)
 
     def text(self, kind: str, fields: Mapping[str, object], at: int) -> bytes:
         """The members of a record between its number and its hash. at: nanoseconds since 1970."""
@@ -59,7 +62,12 @@ class Fields:
             return f'"{NULL_SENDER}"'
         return quoted(self._pseudonyms.of(address) if self._pseudonyms else address)
 
+    def _said(self, text: str) -> str:
+        return quoted(self._told("", text))
+
     def _value(self, name: str, value: object, depth: int) -> str:
+        if type(value) is str and len(value) <= TEXT_MAX:
+            return self.name(value) if name in NAMING else self._text(value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int) and abs(value) < 2**63:

@@ -351,9 +351,22 @@ def opened(config: Any, report: Report | None = None) -> Iterator[trace.Trace]:
     journal = open(settings.of(config), report)
     with _terminating():
         try:
-            yield journal.record
+            yield _patient(journal)
         finally:
             journal.close()
+
+
+def _patient(journal: Journal) -> trace.Trace:
+    """Whoever has hundreds of thousands of records at once waits for the disk, as long as it takes any."""
+    is_writing = True
+
+    def told(kind: str, /, **fields: object) -> None:
+        nonlocal is_writing
+        journal.record(kind, **fields)
+        if is_writing and journal.pending >= PENDING_MAX // 2:
+            is_writing = journal.flush()
+
+    return told
 
 
 @contextlib.contextmanager

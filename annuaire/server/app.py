@@ -68,7 +68,7 @@ class Application:
         self._journal = journal.open(journal.of(config))
         self._answers = routing.answers(config, FactsReader(reader), self._journal)
         self.threads = PasswordThreads(reactor)
-        self.writes = WriteThread(reactor, StoreWrites(config).perform)
+        self.writes = WriteThread(reactor, StoreWrites(config, self._journal.record).perform)
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(
             self.schema,

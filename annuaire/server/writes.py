@@ -16,6 +16,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorFromThreads
 
 from annuaire.config import Config
+from annuaire.domain import trace
+from annuaire.domain.trace import Trace
 from annuaire.errors import AnnuaireError, Unavailable
 from annuaire.ldap.writing import WriteJob, WriteOutcome
 
@@ -27,8 +29,9 @@ Perform = Callable[[Sequence[WriteJob]], list[WriteOutcome | AnnuaireError]]
 class StoreWrites:
     """The store behind the writes of a worker, opened with the first: a worker that only answers needs none."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, told: Trace = trace.silent) -> None:
         self._config = config
+        self._told = trace.through(trace.LDAP, told)
         self._writes: Any = None
 
     def perform(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
@@ -38,7 +41,7 @@ class StoreWrites:
             from annuaire.cli import local
 
             config = self._config
-            source = local.source(config)
+            source = local.source(config, self._told)
             self._writes = Writes(
                 source,
                 local.folder(config),

@@ -40,6 +40,8 @@ TABLES = (
     ),
     # Native addresses that become others, whose holder is in the ledger under them.
     "CREATE {temporary} TABLE {s}moves (line {number} NOT NULL, old {text} NOT NULL, new {text} NOT NULL)",
+    # What the file asked for and the rules did not give.
+    "CREATE {temporary} TABLE {s}untaken (line {number} NOT NULL, account TEXT NOT NULL, reason TEXT NOT NULL)",
 )
 INDEXES = (
     "CREATE INDEX {s}staged_account ON staged (account, asks) WHERE account IS NOT NULL",
@@ -47,10 +49,10 @@ INDEXES = (
     "CREATE INDEX {s}addresses_line ON addresses (line)",
     "CREATE INDEX {s}addresses_holder ON addresses (holder)",
     "CREATE INDEX {s}notes_line ON notes (line)",
+    "CREATE INDEX {s}untaken_line ON untaken (line)",
     "CREATE INDEX {s}notes_account ON notes (account, kind, name)",
 )
-_ALL = ("concerned", "judged", "given", "addresses", "notes", "moves")
-_OF_LINE = ("concerned", "judged", "given", "addresses", "notes", "moves")
+_ALL = ("concerned", "judged", "given", "addresses", "notes", "moves", "untaken")
 _NOT_REFUSED = "NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = %s.line)"
 
 # Ranks of notes in a file of entries, where each account is told once: what is kept counts more than what another
@@ -100,7 +102,7 @@ class AccountStaging:
     def forget(self, lines: Iterable[int]) -> None:
         """What was made of some lines, which are to be judged again: `find_concerned` finds those that are new."""
         for line in lines:
-            for table in _OF_LINE:
+            for table in _ALL:
                 self.staged.execute(f"DELETE FROM {{t}}{table} WHERE line = :line", line=line)
 
     # --- Native addresses: no two accounts have the same ---
@@ -257,6 +259,23 @@ class AccountStaging:
         )
         last = {(note.kind, note.name): note for note in map(Note._make, rows)}
         return iter(last.values())
+
+    def leave(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """What was not taken: line, account, why."""
+        self.staged.insert("untaken", "line, account, reason", rows)
+
+    def untaken(self) -> Iterator[tuple[str, str]]:
+        """Account and why, after the commit."""
+        after = -1
+        with self.staged.transaction():
+            while rows := self.staged.execute(
+                f"SELECT line, account, reason FROM {{t}}untaken u WHERE line > :after AND {_NOT_REFUSED % 'u'}"
+                " ORDER BY line LIMIT :limit",
+                after=after,
+                limit=ROWS_AT_ONCE,
+            ).all():
+                yield from [(account, reason) for _, account, reason in rows]
+                after = rows[-1][0]
 
     # --- Applying ---
 

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, 
 from annuaire.errors import Misconfigured, Unavailable
 from annuaire.store import address_file, changes, choices, domains, entries, imports, ledger, records, tables
 from annuaire.store.ledger import LedgerRow
+from annuaire.store.touched import Touched, TouchedWriter
 
 FILE_NAME = "annuaire.db"
 LOCK_NAME = "write.lock"
@@ -86,8 +87,7 @@ class Reader(
 
 
 class Writer(
-    entries.EntryWriter,
-    choices.ChoiceWriter,
+    TouchedWriter,
     ledger.LedgerWriter,
     domains.DomainWriter,
     imports.ImportWriter,
@@ -99,6 +99,7 @@ class Writer(
         super().__init__(connection)
         self.actor = actor
         self.at = at
+        self.touched: list[Touched] = []
         self._addresses = address_file.AddressFile(state, self)
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
         self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
@@ -110,6 +111,7 @@ class Writer(
     def savepoint(self) -> Iterator[None]:
         """A part that can fail alone: what it did is undone, its numbers are given to what follows."""
         before, given = (self._change, self._entry), self._addresses.mark()
+        touched = len(self.touched)
         nested = self._connection.begin_nested()
         try:
             yield
@@ -117,6 +119,7 @@ class Writer(
             nested.rollback()
             self._change, self._entry = before
             self._addresses.back(given)
+            del self.touched[touched:]
             raise
         nested.commit()
 
