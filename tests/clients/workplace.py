@@ -7,6 +7,7 @@ read with our own codec on another connection.
 
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 
@@ -33,10 +34,17 @@ class Workplace:
         self.server = server
         self.folder = re.sub(r"\W+", "-", name).strip("-")
         self.base = f"ou={self.folder},ou=apicrypt,{serving.SUFFIX}"
+        self._eye: socket.socket | None = None
 
-    def __enter__(self) -> "Workplace":
+    def look_again(self) -> None:
+        """Connect anew: whoever we were connected to is gone."""
+        if self._eye is not None:
+            self._eye.close()
         self._eye = self.server.connect()
         self._say(asking.bind(1, serving.ADMIN, serving.PASSWORD))
+
+    def __enter__(self) -> "Workplace":
+        self.look_again()
         self._say(asking.add(2, self.base, {"objectClass": [b"organizationalUnit"]}))
         return self
 
