@@ -38,6 +38,8 @@ from annuaire.store.records import MAILBOXES, RecordRow
 
 # Beyond so many entries written since the base, a new base is built aside: searches ask both parts.
 RECENT_MAX = 20_000
+# Of a build that is about to be replaced, what is written to it so that the logs of its views are whole.
+LAST_MAX = 1_000
 # Changes read at once from the store.
 CHANGES_AT_ONCE = 5_000
 # Entries, or people, of one piece of a build's reading.
@@ -325,17 +327,22 @@ def _usable(
 
 
 def _catch_up(
-    source: StoreSource, folder: IndexFolder, number: int | None, numbering: Numbering
+    source: StoreSource,
+    folder: IndexFolder,
+    number: int | None,
+    numbering: Numbering,
+    most: int | None = None,
 ) -> int | None:
-    """Apply to a build what was committed since; None when a new base is the better way. Holds the lock."""
+    """Apply to a build what was committed since; None when a new base is the better way. Holds the lock.
+
+    `most`: how many entries may be written, whatever the build has already; usually what makes a recent part full.
+    """
     manifest = _usable(source, folder, number, numbering)
     if manifest is None or number is None:
         return None
     with source.store().reading() as reader:
         head = reader.head()
         recent = folder.recent(number)
-        if head == manifest.change and not recent.exists():
-            return head
         try:
             with environments.usable():
                 base = Part(folder.build(number) / "base", frozen=True)
@@ -343,15 +350,16 @@ def _catch_up(
                 at = writer.change()
         except Unavailable:
             return None
+        writer.begin_log()
         at = manifest.change if at is None else at
-        if head < at or head - at + writer.count() > RECENT_MAX:
+        if head < at or head - at > (RECENT_MAX - writer.count() if most is None else most):
             return None
-        if at < head and not _apply(source, reader, writer, at, head):
+        if at < head and not _apply(source, reader, writer, at, head, RECENT_MAX if most is None else most):
             return None
     return head
 
 
-def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, head: int) -> bool:
+def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, head: int, most: int) -> bool:
     """All in one transaction: rows are read as they are now, so an entry may already lie where another one was.
 
     False: so much changed that a new base is the better way.
@@ -378,7 +386,7 @@ def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, h
         touched.holders.update(dict.fromkeys(reader.holders_of_domains(touched.domains)))
     rows = [row for row in map(reader.entry_by_id, touched.entries) if row is not None]
     touched.holders.update(dict.fromkeys([row.person for row in rows if row.person is not None]))
-    if len(touched.holders) + len(rows) > RECENT_MAX:
+    if len(touched.holders) + len(rows) > most:
         return False
     made = source.views(reader)
     naming = source.schema()
@@ -448,6 +456,28 @@ def _rebuild(
         folder.write_manifest(number, manifest)
         with folder.locked():
             reached = _catch_up(source, folder, number, numbering)
+            _keep_logs(source, folder, number, numbering)
             folder.switch(number)
         folder.remove_others(set())
         return change if reached is None else reached
+
+
+def _keep_logs(source: StoreSource, folder: IndexFolder, number: int, numbering: Numbering) -> None:
+    """What replicas are told goes on in another build, where it shows the same as the one in use; holds the lock.
+
+    The one in use gets the last changes first: a new base is often built because of one that it has not.
+    """
+    former = folder.current()
+    if former is None or folder.manifest(former) is None or not folder.recent(number).exists():
+        return
+    try:
+        _catch_up(source, folder, former, numbering, LAST_MAX)
+        with environments.usable():
+            builds = [Part(folder.build(n) / "base", frozen=True) for n in (former, number)]
+            old, new = (
+                RecentWriter(base, folder.recent(n), numbering)
+                for base, n in zip(builds, (former, number), strict=True)
+            )
+            new.go_on_from(old)
+    except Unavailable:
+        return  # a build that cannot be read any more tells nothing; its consumers are sent everything once

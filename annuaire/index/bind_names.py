@@ -56,6 +56,13 @@ class BindNames:
             return self._one(self._by_holder(snapshot, parsed))
         return found
 
+    def passwords(self, snapshot: Snapshot, key: bytes) -> tuple[bytes, ...]:
+        """What is kept as the password of one entry."""
+        for entry in self._at(snapshot, layout.digest(layout.DN_KEY, key)):
+            if entry.passwords is not None:
+                return _values(entry.passwords)
+        return ()
+
     def _by_address(self, snapshot: Snapshot, address: str) -> Iterator[_Entry]:
         """Subscribers whose native or interop address this is; further values of mail are nobody's name."""
         folded = folding.fold_case(address)
@@ -128,5 +135,9 @@ class BindNames:
             seer = self._subscribers if subscriber is not None and subscriber.active else None
         if seer is None:
             return None
-        hashes = [value for values in ber.decode_attributes(entry.passwords).values() for value in values]
-        return Account(entry.dn, seer, tuple(hashes))
+        replicates = entry.attributes.get("annuaireReplication") == [b"TRUE"]
+        return Account(entry.dn, seer, _values(entry.passwords), replicates)
+
+
+def _values(passwords: bytes) -> tuple[bytes, ...]:
+    return tuple(value for values in ber.decode_attributes(passwords).values() for value in values)

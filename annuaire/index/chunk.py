@@ -1,7 +1,7 @@
 """One chunk of 65,536 ids under construction: its entries gathered, then everything that it writes, in key order."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from annuaire.domain.audience import Audience
 from annuaire.index import entry as entries
 from annuaire.index import layout, ngrams, postings
 from annuaire.index.environments import Opened
+from annuaire.index.view_log import Marks
+
+T = TypeVar("T")
 
 # Sets smaller than this are sorted in Python.
 SMALL = 200
@@ -41,17 +44,19 @@ class Chunk:
         self.unions: list[str] = []
         self._texts: dict[int, list[str]] = {}
         self._words: dict[str, list[int]] = {}
-        self._present: dict[int, list[int]] = {}
-        self._subtree: dict[bytes, list[int]] = {}
-        self._children: dict[bytes, list[int]] = {}
+        # By all attributes, and by all that is above: thousands of entries have the same ones.
+        self._present: dict[tuple[int, ...], list[int]] = {}
+        self._ancestors: dict[tuple[bytes, ...], list[int]] = {}
         self._audiences: dict[int, list[int]] = {}
         self._digests: list[bytes] = []
         self.passwords: list[tuple[bytes, bytes]] = []
         self._facts: list[tuple[bytes, bytes]] = []
+        self._marks = Marks()
 
     def add(self, record: Record) -> None:
         local = len(self.records)
         self.records.append(entries.record(record.details, record.answer))
+        self._marks.add(record.audiences, record.details, record.answer, record.passwords)
         self.unions.append(record.text)
         for attribute, text in record.texts:
             texts = self._texts.setdefault(attribute, [])
@@ -59,12 +64,8 @@ class Chunk:
             texts.append(text)
         for word in record.words:
             self._words.setdefault(word, []).append(local)
-        for attribute in record.present:
-            self._present.setdefault(attribute, []).append(local)
-        for digest in record.ancestors:
-            self._subtree.setdefault(digest, []).append(local)
-        for digest in record.ancestors[:1]:
-            self._children.setdefault(digest, []).append(local)
+        self._present.setdefault(record.present, []).append(local)
+        self._ancestors.setdefault(record.ancestors, []).append(local)
         self._audiences.setdefault(record.audiences, []).append(local)
         self._digests.append(record.digests)
         if record.passwords is not None:
@@ -98,9 +99,12 @@ class Chunk:
             yield self._key(layout.WORD_START, 0, term), _posting(starts[term])
         for term, posting in ngrams.start_postings(self.unions):
             yield self._key(layout.VALUE_START, 0, term), posting
-        for attribute in sorted(self._present):
-            yield self._key(layout.PRESENT, attribute, b""), _posting(self._present[attribute])
-        for kind, groups in ((layout.SUBTREE, self._subtree), (layout.CHILDREN, self._children)):
+        present = _ungrouped(self._present.items())
+        for attribute in sorted(present):
+            yield self._key(layout.PRESENT, attribute, b""), _posting(present[attribute])
+        subtree = _ungrouped(self._ancestors.items())
+        children = _ungrouped((above[:1], ids) for above, ids in self._ancestors.items())
+        for kind, groups in ((layout.SUBTREE, subtree), (layout.CHILDREN, children)):
             for digest in sorted(groups):
                 yield self._key(kind, 0, digest), _posting(groups[digest])
         for bit in Audience:
@@ -127,6 +131,16 @@ class Chunk:
             transaction.cursor(opened["texts"]).putmulti(unions, append=True)
             transaction.cursor(opened["postings"]).putmulti(rows, append=True)
             transaction.cursor(opened["facts"]).putmulti(sorted(self._facts))
+            transaction.put(*self._marks.row(self.number), db=opened["meta"])
+
+
+def _ungrouped(groups: Iterable[tuple[tuple[T, ...], list[int]]]) -> dict[T, list[int]]:
+    """The ids under each single member of what they were grouped by."""
+    found: dict[T, list[int]] = {}
+    for members, ids in groups:
+        for member in members:
+            found.setdefault(member, []).extend(ids)
+    return found
 
 
 def _posting(ids: list[int]) -> bytes:

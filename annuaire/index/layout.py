@@ -13,6 +13,7 @@ A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) 
     facts      name -> what a routing decision knows of an address or domain (facts.py); digest of a DN key -> the
                names of the facts that its entry gives, one a line
     shapes     shape number -> the attribute descriptions of the entries of that shape
+    views      what changed in the view of each audience (view_log.py); of a recent part alone
     meta       name -> value
 
 Ids, chunks and lengths are big-endian in keys and little-endian in values.
@@ -22,7 +23,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 6
+FORMAT = 7
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -38,6 +39,7 @@ DATABASES = (
     "passwords",
     "facts",
     "shapes",
+    "views",
     "meta",
 )
 # Virtual size: an address range, not memory. 64 GiB holds some fifty million entries.

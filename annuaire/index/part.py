@@ -4,6 +4,7 @@ Note [No read transaction outlives a turn of the reactor]: an open one keeps eve
 is never written again, so it alone keeps its transaction; the recent part's is opened for a slice of work.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pyroaring import BitMap
 
 from annuaire.index import entry as entries
 from annuaire.index import environments, layout, postings
+from annuaire.index.view_log import LogReader
 
 _IN_MANY = layout.IN_MANY.to_bytes(4, "little")
 
@@ -169,6 +171,21 @@ class Part:
         """The local ids of one chunk for a digest of which `equal` says None."""
         raw = self._get(value_digest + chunk.to_bytes(2, "big"), None, self._many)
         return None if raw is None else postings.deserialize(raw)
+
+    def scan(self, database: str, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a table from a key on, as long as they begin with a prefix; to be read inside one slice."""
+        with self._transaction.cursor(self._opened.databases[database]) as cursor:
+            found = cursor.set_range(start)
+            while found and cursor.key().startswith(prefix):
+                yield cursor.item()
+                found = cursor.next()
+
+    def view_log(self) -> LogReader:
+        """What changed in the view of each audience; of a recent part."""
+        views = self._opened.databases["views"]
+        return LogReader(
+            lambda key: self._get(key, None, views), lambda prefix, start: self.scan("views", prefix, start)
+        )
 
     def words_from(self, chunk: int, start: bytes) -> BitMap:
         """The union of the postings of every word that begins with these octets."""

@@ -4,7 +4,7 @@ An entry written again takes a new id and its former one joins the *gone* set of
 are never reused, and a new base is built before there are many.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.index import entry as entries
-from annuaire.index import environments, layout, ngrams, postings
+from annuaire.index import environments, layout, ngrams, postings, view_log
 from annuaire.index.entry import IndexEntry
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering, Prepared, prepare
+from annuaire.index.view_log import LogWriter, Moved, Where
+from annuaire.ldap import responses
 
 # Pages of the recent part: few rows each, since every write copies one per value.
 BUCKET_BITS = 12
@@ -30,6 +32,7 @@ class RecentWriter:
         self._base = base
         self._folder = folder
         self._numbering = numbering
+        self._build = int(folder.parent.name) if folder.parent.name.isdigit() else 0
         self._opened = environments.open_shared(folder)
         self._environment, self._databases = self._opened.environment, self._opened.databases
         self._environment.reader_check()  # a reader that was killed would keep freed pages for ever
@@ -44,6 +47,21 @@ class RecentWriter:
         """How many entries were written to it."""
         with self._environment.begin() as transaction:
             return int.from_bytes(transaction.get(b"count", db=self._databases["meta"]) or b"", "little")
+
+    def begin_log(self) -> None:
+        """See that the view of every audience has a log, so that replicas can be told where they are."""
+        with self._environment.begin() as transaction:
+            if LogWriter(transaction, self._databases["views"]).head(Audience.ADMIN) is not None:
+                return
+        with environments.writable(), self._environment.begin(write=True) as transaction:
+            _begin_log(self._base, LogWriter(transaction, self._databases["views"]))
+
+    def go_on_from(self, former: "RecentWriter") -> None:
+        """Take over the logs of the build before, whose index has reached the same change."""
+        with former.parts() as parts, environments.writable():
+            with self._environment.begin(write=True) as transaction:
+                log = LogWriter(transaction, self._databases["views"])
+                log.go_on(parts[1].view_log(), view_log.now())
 
     @contextmanager
     def parts(self) -> Iterator[list[Part]]:
@@ -61,18 +79,30 @@ class RecentWriter:
         All keys are forgotten before anything is taken: an entry may now be where another was.
         """
         with environments.writable(), self._environment.begin(write=True) as transaction:
-            _Writing(self._base, self._numbering, transaction, self._databases).run(
+            _Writing(self._base, self._numbering, transaction, self._databases, self._build).run(
                 gone, [prepare(entry, self._numbering) for entry in written], change
             )
+
+
+def _begin_log(base: Part, log: LogWriter) -> None:
+    log.begin(view_log.marks_of(base.meta, base.chunks), view_log.now())
 
 
 class _Writing:
     """The work of one transaction."""
 
     def __init__(
-        self, base: Part, numbering: Numbering, transaction: lmdb.Transaction, databases: dict[str, Any]
+        self,
+        base: Part,
+        numbering: Numbering,
+        transaction: lmdb.Transaction,
+        databases: dict[str, Any],
+        build: int,
     ) -> None:
         self._base = base
+        self._build = build
+        self._moved = Moved()
+        self._shown: dict[tuple[bool, bytes], BitMap] = {}
         self._numbering = numbering
         self._transaction = transaction
         self._databases = databases
@@ -95,6 +125,9 @@ class _Writing:
                 fresh += entries_of_name
         for prepared in fresh:
             self._add(prepared)
+        log = LogWriter(self._transaction, self._databases["views"])
+        _begin_log(self._base, log)
+        self._moved.write(log, view_log.now())
         self._put_postings()
         for bucket, page in self._rows.items():
             self._put("equal", bucket, bytes(page))
@@ -106,8 +139,12 @@ class _Writing:
 
     def _forget(self, key: bytes) -> None:
         digest = layout.digest(layout.DN_KEY, key)
-        self._gone_base.update(self._base.equal(digest) or ())
-        self._gone_recent.update(self._listed(digest))
+        base, recent = self._present(digest)
+        for frozen, ids in ((True, base), (False, recent)):
+            for identifier in ids:
+                self._note_gone(digest, frozen, identifier)
+        self._gone_base.update(base)
+        self._gone_recent.update(recent)
         self._transaction.delete(digest, db=self._databases["passwords"])
         names = self._get("facts", digest)
         if names is None:
@@ -115,6 +152,28 @@ class _Writing:
         if names:
             for name in (digest, *names.split(b"\n")):
                 self._put("facts", name, b"")  # what the base says of it counts no more
+
+    def _present(self, digest: bytes) -> tuple[list[int], list[int]]:
+        """The ids of the entries of a name that still count, in the base and in the recent part."""
+        base = [i for i in self._base.equal(digest) or () if i not in self._gone_base]
+        return base, [i for i in self._listed(digest) if i not in self._gone_recent]
+
+    def _note_gone(self, digest: bytes, frozen: bool, identifier: int) -> None:
+        seers = self._seers(frozen, identifier)
+        if seers:
+            record = self._record(frozen, identifier)
+            details, answer = entries.details_of(record), entries.answer_of(record)
+            passwords = self._base.passwords(digest) if frozen else self._get("passwords", digest)
+            where = Where(self._build, frozen, identifier)
+            name = responses.name_of(answer)
+            self._moved.gone(entries.uuid_of(details), seers, details, answer, passwords, where, name)
+
+    def _record(self, frozen: bool, identifier: int) -> bytes:
+        return (
+            self._base.record(identifier)
+            if frozen
+            else self._get("entries", layout.ID.pack(identifier)) or b""
+        )
 
     def _listed(self, digest: bytes) -> list[int]:
         page = self._page(digest)
@@ -129,6 +188,9 @@ class _Writing:
         key = layout.ID.pack(identifier)
         details = entries.with_shape(prepared.details, self._shape(prepared.shape))
         self._put("entries", key, entries.record(details, prepared.answer))
+        if prepared.audiences:
+            uuid = entries.uuid_of(details)
+            self._moved.come(uuid, prepared.audiences, details, prepared.answer, prepared.passwords)
         self._put("texts", key, prepared.text.encode("utf-8", "surrogatepass"))
         size = layout.DIGEST_SIZE
         for at in range(0, len(prepared.digests), size):
@@ -189,17 +251,35 @@ class _Writing:
         if not written or any(prepared.facts or prepared.passwords is not None for prepared in written):
             return False
         digest = layout.digest(layout.DN_KEY, key)
-        base = [i for i in self._base.equal(digest) or () if i not in self._gone_base]
-        recent = [i for i in self._listed(digest) if i not in self._gone_recent]
+        base, recent = self._present(digest)
         if len(base) + len(recent) != len(written):
             return False
-        found = {_as_kept(self._base.record(i), self._base.posting, i) for i in base}
-        found |= {_as_kept(self._get("entries", layout.ID.pack(i)) or b"", self._posting, i) for i in recent}
+        found = {self._as_kept(True, i) for i in base} | {self._as_kept(False, i) for i in recent}
         return found == {_whole(prepared) for prepared in written}
 
-    def _posting(self, key: bytes) -> BitMap | None:
-        raw = self._get("postings", key)
-        return None if raw is None else postings.deserialize(raw)
+    def _as_kept(self, frozen: bool, identifier: int) -> tuple[bytes, bytes, int]:
+        """What `_whole` is of an entry that is to be, of one that is there."""
+        record = self._record(frozen, identifier)
+        details = entries.details_of(record)[_SHAPE:]
+        return entries.answer_of(record), details, self._seers(frozen, identifier)
+
+    def _seers(self, frozen: bool, identifier: int) -> int:
+        """The audiences of an entry that is there."""
+        chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
+        seers = 0
+        for bit in Audience:
+            if local in self._posting(frozen, layout.posting_key(chunk, layout.AUDIENCE, int(bit), b"")):
+                seers |= bit
+        return seers
+
+    def _posting(self, frozen: bool, key: bytes) -> BitMap:
+        """A posting as it was before this transaction."""
+        found = self._shown.get((frozen, key))
+        if found is None:
+            raw = None if frozen else self._get("postings", key)
+            kept = self._base.posting(key) if frozen else None if raw is None else postings.deserialize(raw)
+            found = self._shown[(frozen, key)] = BitMap() if kept is None else kept
+        return found
 
     def _shape(self, shape: tuple[str, ...]) -> int:
         name = layout.digest(0, "\n".join(shape).encode())
@@ -232,19 +312,6 @@ class _Writing:
 
 # The number of a shape, which each part gives by itself, stands before the other details.
 _SHAPE = 4
-
-
-def _as_kept(
-    record: bytes, posting: Callable[[bytes], BitMap | None], identifier: int
-) -> tuple[bytes, bytes, int]:
-    """What `_whole` is of an entry that is to be, of one that is there."""
-    chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
-    seers = 0
-    for bit in Audience:
-        found = posting(layout.posting_key(chunk, layout.AUDIENCE, int(bit), b""))
-        if found is not None and local in found:
-            seers |= bit
-    return entries.answer_of(record), entries.details_of(record)[_SHAPE:], seers
 
 
 def _whole(prepared: Prepared) -> tuple[bytes, bytes, int]:

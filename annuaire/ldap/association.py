@@ -20,6 +20,7 @@ from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.service import Service
+from annuaire.ldap.sleeping import Sleepers
 
 
 class Association:
@@ -30,6 +31,7 @@ class Association:
         "_framer",
         "_own_entries",
         "_service",
+        "_sleepers",
         "audience",
         "channel",
         "identity",
@@ -39,6 +41,7 @@ class Association:
     def __init__(self, service: Service, peer: str, channel: Channel | None) -> None:
         self._service = service
         self._framer = Framer(service.message_max_anonymous)
+        self._sleepers = Sleepers()  # searches that wait for changes, beside the one answer under way
         self._challenge: sasl.Challenge | None = None  # between two steps of a SASL bind
         self.peer = peer
         self.channel = channel or Channel(service.anonymous)
@@ -105,7 +108,13 @@ class Association:
         self._challenge = None
         self._become(Identity("", self.channel.unbound))
 
+    @property
+    def sleeping(self) -> int:
+        """How many searches wait to be woken."""
+        return len(self._sleepers)
+
     def _become(self, identity: Identity) -> None:
+        self._sleepers.end_all()  # RFC 4511 §4.2.1: nothing that somebody asked goes on for somebody else
         self.identity = identity
         self.audience = identity.audience
         known = self._service

@@ -23,6 +23,7 @@ from annuaire.ldap.messages import (
 CONTROLS: dict[str, frozenset[type]] = {
     controls.PAGED_RESULTS: frozenset({SearchRequest}),
     controls.SORT_REQUEST: frozenset({SearchRequest}),
+    controls.SYNC_REQUEST: frozenset({SearchRequest}),
     # There are no referral entries to treat differently. JNDI sends it with every search.
     controls.MANAGE_DSA_IT: frozenset(
         {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}
@@ -42,7 +43,9 @@ WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"  # RFC 4532
 
 CANCEL = "1.3.6.1.1.8"  # RFC 3909
 
-EXTENSIONS = (CANCEL, WHO_AM_I)
+PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 RFC 3062
+
+EXTENSIONS = (CANCEL, PASSWORD_MODIFY, WHO_AM_I)
 
 FEATURES = (
     "1.3.6.1.1.14",  # RFC 4525: Modify increments values

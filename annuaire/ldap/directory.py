@@ -1,4 +1,4 @@
-"""What a session asks of the directory behind it: four questions, always in the name of an audience.
+"""What a session asks of the directory behind it: five questions, always in the name of an audience.
 
 The index answers them in service, a list of entries in tests. `now` is a monotonic clock's seconds.
 """
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from annuaire.domain.audience import Audience
-from annuaire.ldap.messages import Message
+from annuaire.ldap import sync
+from annuaire.ldap.messages import Message, SearchRequest
+from annuaire.ldap.search_controls import Scene
 
 # The whole answer, SearchResultDone included; or the same in chunks, to be sent as the client reads: an empty
 # chunk says that a slice of work is over and nothing is to be sent yet, the last one holds SearchResultDone.
@@ -32,6 +34,7 @@ class Account:
     dn: str
     audience: Audience
     hashes: tuple[bytes, ...] = field(repr=False)
+    replicates: bool = False  # made with --replicate-passwords
 
 
 class Directory(Protocol):
@@ -41,8 +44,22 @@ class Directory(Protocol):
         """Answer a SearchRequest and its controls; faults of the request are answers, not exceptions."""
         ...
 
+    def synchronize(
+        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, scene: Scene
+    ) -> Iterator[bytes]:
+        """The answer to a consumer of RFC 4533; it may yield `sleeping.ASLEEP`, until the index has moved."""
+        ...
+
+    def moved(self) -> bytes:
+        """Octets that are others when something has changed that a consumer may wait for."""
+        ...
+
     def entry(self, key: bytes, audience: Audience) -> Found | None:
         """The entry with that `dn.key`; None when it is absent or hidden, which are the same."""
+        ...
+
+    def referral(self, key: bytes, audience: Audience) -> Found | None:
+        """The referral entry (RFC 3296) that a name is or lies below, if the audience sees it."""
         ...
 
     def matched(self, key: bytes, audience: Audience) -> str:

@@ -18,6 +18,8 @@ class Identity:
     dn: str
     audience: Audience
     key: bytes = b""  # dn.key of it
+    proved: bool = False  # its own password was given, on this connection
+    replicates: bool = False  # its copies of the directory have the hashes of passwords
 
     @property
     def anonymous(self) -> bool:

@@ -50,6 +50,13 @@ def entry(dn: bytes, attributes: bytes) -> bytes:
     return b"\x64%b\x04%b%b\x30%b%b" % (size, dn_length, dn, attributes_length, attributes)
 
 
+def name_of(entry: bytes) -> bytes:
+    """The DN in an encoded `entry`."""
+    _, start, limit = ber.read(entry, 0, len(entry))
+    _, start, end = ber.read(entry, start, limit)
+    return entry[start:end]
+
+
 def untagged_entry(dn: bytes, attributes: bytes) -> bytes:
     """The same as the value of a read control, which has the plain tag of a SEQUENCE (RFC 4527 §3)."""
     return b"\x30" + entry(dn, attributes)[1:]

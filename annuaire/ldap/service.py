@@ -16,6 +16,7 @@ from annuaire.ldap.identity import Administrator
 from annuaire.ldap.messages import Message
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.sleeping import Followers
 from annuaire.ldap.tree import Tree
 
 # Requests of one connection that wait behind one that is under way; Dovecot pipelines 8.
@@ -56,6 +57,7 @@ class Service:
     guesses: Guesses = field(default_factory=Uncounted)
     message_max: int = MESSAGE_MAX
     message_max_anonymous: int = MESSAGE_MAX
+    followers: Followers = field(default_factory=Followers)
     waiting_max: int = WAITING_MAX
     filter_depth: int = DEPTH_MAX
     observer: Observer | None = None

@@ -36,11 +36,12 @@ from annuaire.ldap.messages import (
     SearchRequest,
     UnbindRequest,
 )
-from annuaire.ldap.operations import bind, cancel, compare, extended, writes
+from annuaire.ldap.operations import bind, cancel, compare, extended, password_modify, sync, writes
 from annuaire.ldap.operations.bind import PasswordCheck
 from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
+from annuaire.ldap.sleeping import ASLEEP
 from annuaire.ldap.writing import WriteJob, WriteOutcome
 
 # Requests and bytes answered in one turn of the reactor: a stranger's thousand requests in one packet must
@@ -114,7 +115,10 @@ class Session(Association):
     def advance(self, now: float) -> bytes:
         """Go on with what is pending: the next chunk of a stream, or the requests that wait."""
         if self._stream is None:
-            return self._next_requests(now)
+            roused = self._sleepers.next()
+            if roused is None:
+                return self._next_requests(now)
+            self._message, self._stream, self._started = roused
         chunk = self._next_chunk()
         return chunk if self._message is not None else chunk + self._next_requests(now)
 
@@ -129,7 +133,10 @@ class Session(Association):
                 raise outcome
             if isinstance(work, WriteJob):
                 assert isinstance(outcome, WriteOutcome)
-                answer = writes.end(message, outcome)
+                if isinstance(message.operation, ExtendedRequest):
+                    answer = password_modify.end(message, outcome)
+                else:
+                    answer = writes.end(message, outcome)
             else:
                 assert isinstance(outcome, bool)
                 answer = self._bound(message, bind.conclude(work, outcome, self._service, now))
@@ -137,6 +144,17 @@ class Session(Association):
             answer = self._failed(message, error)
         self._observe(message, answer, self._started)
         return answer + self._next_requests(now)
+
+    def wake(self) -> None:
+        """Something has happened that searches may wait for."""
+        if not self.closing:
+            self._sleepers.wake()
+            self._settle()
+
+    def secured(self, channel: Channel) -> None:
+        super().secured(channel)
+        self.starting_tls = False
+        self._settle()
 
     def disconnect(self, code: ResultCode, text: str) -> bytes:
         """Say why the connection ends (RFC 4511 §4.4.1), and end it."""
@@ -146,6 +164,7 @@ class Session(Association):
     def close(self) -> None:
         """Drop everything: the connection is lost, or will be closed once what was answered is sent."""
         self._stop()
+        self._sleepers.end_all()
         self._waiting.clear()
         self._overflow.clear()
         self.outside = None
@@ -157,7 +176,7 @@ class Session(Association):
         """Whether `advance` has something to do."""
         if self.closing or self.outside is not None:
             return False
-        return self._stream is not None or bool(self._waiting) or bool(self._overflow)
+        return self._stream is not None or bool(self._waiting or self._overflow or self._sleepers.woken)
 
     @property
     def full(self) -> bool:
@@ -226,8 +245,8 @@ class Session(Association):
         return early
 
     def _settle(self) -> None:
-        self.idle = not (
-            self._message is not None or self._waiting or self._overflow or self.closing or self.starting_tls
+        self.idle = self._message is None and not (
+            self._waiting or self._overflow or self.closing or self.starting_tls or self._sleepers.woken
         )
 
     def _abandon(self, message_id: int) -> None:
@@ -235,6 +254,9 @@ class Session(Association):
         current = self._message
         if current is not None and current.message_id == message_id and self._stream is not None:
             self._stop()
+            return
+        if (asleep := self._sleepers.end(message_id)) is not None:
+            self._observe(asleep, b"", self._started)
             return
         for item in self._waiting:
             if (
@@ -273,7 +295,8 @@ class Session(Association):
                     return ResultCode.cannotCancel, item
                 self._waiting.remove(item)
                 return ResultCode.success, item
-        return ResultCode.noSuchOperation, None
+        asleep = self._sleepers.end(number)
+        return (ResultCode.noSuchOperation if asleep is None else ResultCode.success), asleep
 
     def _next_chunk(self) -> bytes:
         stream, message = self._stream, self._message
@@ -281,6 +304,10 @@ class Session(Association):
         assert message is not None
         try:
             chunk = next(stream)
+            if chunk is ASLEEP:
+                self._sleepers.add(message, stream, self._started)
+                self._stream = self._message = None
+                return b""
         except StopIteration:
             chunk = b""
             self._stream = self._message = None
@@ -309,6 +336,11 @@ class Session(Association):
             if type(operation) is SearchRequest and message.message_id:
                 if message.controls and (refused := self._refused_control(message)) is not None:
                     answer = refused
+                elif message.controls and sync.asked(message.controls) and self.audience != NOBODY:
+                    begun = sync.begin(message, self._service, self.identity, self.audience, self.sleeping)
+                    if type(begun) is not bytes:
+                        return self._begin_stream(message, begun, now)
+                    answer = begun
                 elif (
                     len(operation.base) <= root_dse.NAME_MAX
                     and (own := self._own_entries.asked(operation)) is not None
@@ -348,8 +380,9 @@ class Session(Association):
         if kind is UnbindRequest:
             self.close()
             return b""
-        if kind is AbandonRequest:
-            return b""  # nothing is under way
+        if isinstance(operation, AbandonRequest):
+            self._abandon(operation.message_id)
+            return b""
         if message.message_id == _NO_CONNECTION:
             return self.disconnect(ResultCode.protocolError, "message id 0 is not a client's")
         if message.controls and (refused := self._refused_control(message)) is not None:
@@ -362,6 +395,11 @@ class Session(Association):
                 return self._start_tls(message, operation, self._challenge is not None)
             if operation.oid == capabilities.CANCEL:
                 return self._cancel(message, operation)
+            if operation.oid == capabilities.PASSWORD_MODIFY:
+                change = password_modify.begin(
+                    message, self._service, self.identity, self.audience, self.channel, self.peer
+                )
+                return change if isinstance(change, bytes) else self._wait_for(message, change, now)
             return extended.answer(message.message_id, operation, self.identity)
         if self.audience == NOBODY:
             return refusals.to_nobody(message, self.identity, self._challenge is not None)
@@ -388,6 +426,7 @@ class Session(Association):
         return refused
 
     def _start_tls(self, message: Message, request: ExtendedRequest, outstanding: bool) -> bytes:
+        outstanding = outstanding or bool(self._sleepers)
         refused = extended.start_tls_refused(request, self._service, self.channel, outstanding)
         if refused is not None:
             return extended.start_tls_answer(message.message_id, *refused)

@@ -8,31 +8,41 @@ read, nothing more is read from it or worked out for it.
 Note [The producer is a push producer]: a pull producer left registered while a password is being verified
 stalls plain connections and spins on TLS ones. This one is registered once for the connection's life: the
 transport says stop and go by its buffer, and chunks are made in turns of the reactor, so neither can happen.
+When TLS begins Twisted registers it anew, as one that is not paused: if it were, nobody would ever tell it to go on. So
+TLS begins once the client has read what was answered before.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from twisted.internet import interfaces, protocol
+from OpenSSL import SSL
+from twisted.internet import address, interfaces, protocol
 from twisted.internet.base import DelayedCall
 from twisted.python import failure
 from zope.interface import implementer
 
+from annuaire.domain.audience import Audience
 from annuaire.errors import AnnuaireError
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 from annuaire.ldap.session import Session
 from annuaire.ldap.writing import WriteJob, WriteOutcome
-from annuaire.server import connections
+from annuaire.server import connections, tls
 from annuaire.server.connections import BoundedFactory, Bounds
 from annuaire.server.loads import Loads
-from annuaire.server.threads import PasswordThreads
-from annuaire.server.writes import WriteThread
+from annuaire.server.passwords import Passwords
+from annuaire.server.waking import Waker
+
+log = logging.getLogger("annuaire.ldap")
 
 
-@implementer(interfaces.IPushProducer)
+@implementer(interfaces.IPushProducer, interfaces.IHandshakeListener)
 class LdapConnection(protocol.Protocol):
     """One client."""
 
@@ -49,20 +59,40 @@ class LdapConnection(protocol.Protocol):
         self._reading = True
         self._checking = False
         self._open = False
+        self._tls = False  # it has begun
 
     # ------------------------------------------------------------ from the transport
 
     def connectionMade(self) -> None:
         self.client = connections.client_of(self.transport)
-        port = getattr(self.transport.getPeer(), "port", None)
-        self._session = Session(self.factory.service, f"{self.client}:{port}" if port else self.client)
+        factory, peer = self.factory, self.transport.getPeer()
+        port = getattr(peer, "port", None)
+        channel = Channel(factory.stranger(self.client), local=isinstance(peer, address.UNIXAddress))
+        name = f"{self.client}:{port}" if port else self.client
+        self._session = Session(factory.service, name, channel)
         self._open = True
         self._send = connections.sender(self.transport)
-        if not self.factory.admit(self):
+        if not factory.admit(self):
+            if factory.tls_first:  # nobody would understand it in clear
+                self.abort()
+                return
             self._send(self._session.disconnect(ResultCode.unavailable, "too many connections"))
             self._leave()
             return
         self.transport.registerProducer(self, True)
+        if factory.tls_first:
+            self._start_tls()
+
+    def handshakeCompleted(self) -> None:
+        session, connection = self._session, self.transport.getHandle()
+        session.secured(
+            replace(
+                session.channel,
+                encrypted=True,
+                certificate=tls.subject(connection),
+                binding=tls.binding(connection),
+            )
+        )
 
     def dataReceived(self, data: bytes) -> None:
         now = monotonic()
@@ -77,6 +107,8 @@ class LdapConnection(protocol.Protocol):
     def connectionLost(self, reason: failure.Failure | None = None) -> None:
         self._open = False
         self._cancel_turn()
+        if reason is not None and isinstance(reason.value, SSL.Error) and not self._session.secure:
+            log.info("tls client=%s: %s", self.client, tls.shown(reason.value))
         self._session.close()
         self.factory.forget(self)
 
@@ -103,21 +135,36 @@ class LdapConnection(protocol.Protocol):
         if session.closing:
             self._leave()
             return
+        if session.starting_tls and not self._paused and not self._tls:
+            self._start_tls()
+            return
         work = session.outside
         if work is not None and not self._checking:
             self._checking = True
             if isinstance(work, WriteJob):
-                self.factory.writes.submit(work, self._checked)
+                self.factory.passwords.write(work, self._checked)
             else:
-                self.factory.threads.verify(work.hashes, work.password, self._checked)
+                self.factory.passwords.verify(work, self._checked)
         elif session.pending and not self._paused and self._turn is None:
             self._turn = self.factory.reactor.callLater(0, self._advance)
         self._set_reading()
+
+    def wake(self) -> None:
+        """The index has moved: ask the searches that wait."""
+        self._session.wake()
+        if not self._session.idle:
+            self._follow()
+
+    def waits(self) -> bool:
+        """Whether searches wait for changes; nobody else's silence counts as listening."""
+        return self._open and self._session.sleeping > 0
 
     def _advance(self) -> None:
         self._turn = None
         session = self._session
         answer = session.advance(monotonic())
+        if session.sleeping:
+            self.factory.waker.watch(self)
         if answer:
             self._send(answer)
         if session.idle:
@@ -137,6 +184,12 @@ class LdapConnection(protocol.Protocol):
             self._set_reading()
         else:
             self._follow()
+
+    def _start_tls(self) -> None:
+        self._tls = True
+        self.transport.startTLS(self.factory.certificates)
+        # Straight into the socket would be in clear from now on.
+        self._send = self.transport.write
 
     def _set_reading(self) -> None:
         wanted = not self._paused and not self._session.full
@@ -179,20 +232,22 @@ class LdapFactory(BoundedFactory):
     """The connections of one listener."""
 
     protocol = LdapConnection  # type: ignore[assignment]
+    certificates: tls.Certificates | None = None
+    tls_first = False  # LDAPS
 
     def __init__(
         self,
         service: Service,
-        threads: PasswordThreads,
-        writes: WriteThread,
+        passwords: Passwords,
         reactor: Any,
         bounds: Bounds,
         loads: Loads | None = None,
     ) -> None:
         super().__init__(reactor, bounds, loads)
         self.service = service
-        self.threads = threads
-        self.writes = writes
+        self.passwords = passwords
+        self.waker = Waker(reactor, lambda: service.directory.moved())
+        self.stranger: Callable[[str], Audience] = lambda _address: service.anonymous
 
     def disconnect_all(self, text: str) -> None:
         for connection in list(self.connections):

@@ -19,7 +19,8 @@ NAME_MAX = 2048
 
 
 def of_account(account: Account, service: Service) -> Identity:
-    return Identity(account.dn, account.audience, key(account.dn, service))
+    name = key(account.dn, service)
+    return Identity(account.dn, account.audience, name, replicates=account.replicates)
 
 
 def key(text: str, service: Service) -> bytes:
