@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.domain import account, audience
+from annuaire.ldap import dn
+from annuaire.ldap.tree import Tree
 
 Attributes = Mapping[str, Sequence[bytes]]
 
@@ -29,6 +31,9 @@ _IN_CLEAR = Verdict(
     )
 )
 
+_NOWHERE_ELSE = Verdict(
+    (64, "apicryptUtilisateur: an account of APICRYPT lies below ou=apicrypt, nowhere else")
+)
 
 # What attributes may hold when they are there.
 _WORDS = {
@@ -36,6 +41,13 @@ _WORDS = {
     "apicryptEtat": account.STATES,
     "annuaireAudience": tuple(audience.NAMES),
 }
+
+
+def placed(is_account: bool, key: bytes, planted: Tree) -> Verdict:
+    """Judge where an entry is to lie: a further tree may be read by everybody, and nobody is hidden in it."""
+    if is_account and not dn.is_within(key, planted.managed["apicrypt"]):
+        return _NOWHERE_ELSE
+    return FINE
 
 
 def judge(old: Attributes | None, new: Attributes) -> Verdict:

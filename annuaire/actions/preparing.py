@@ -174,7 +174,7 @@ class Preparation:
                 0,
             )
         attributes, passed_over = self.attributes(record.attributes)
-        self.agree(name, attributes)
+        self.agree(name, attributes, key)
         verdict = entry_rules.judge(None, attributes)
         if verdict.refusal:
             raise RefusedError(*verdict.refusal)
@@ -247,11 +247,14 @@ class Preparation:
             return values
         return [self.rebase.moved_value(value) for value in values]
 
-    def agree(self, name: Dn, attributes: dict[str, list[bytes]]) -> None:
-        """Refuse what the schema refuses, with everything that is wrong."""
+    def agree(self, name: Dn, attributes: dict[str, list[bytes]], key: bytes) -> None:
+        """Refuse what the schema refuses, with everything that is wrong, and an account that lies elsewhere."""
         violations = self.schema.check(name, attributes)
         if violations:
             raise RefusedError(violations[0].code, "; ".join(violation.text for violation in violations))
+        verdict = entry_rules.placed(account.is_one(attributes), key, self.tree)
+        if verdict.refusal:
+            raise RefusedError(*verdict.refusal)
 
     def structural(self, attributes: dict[str, list[bytes]]) -> str:
         classes = tuple(attributes.get("objectClass", ()))

@@ -157,6 +157,9 @@ class Replay:
             own = dn.parse(child.dn).rdns[: -len(name.rdns)]
             child_name = Dn((*own, *new_name.rdns))
             key = dn.key(child_name, self._schema)
+            verdict = entry_rules.placed(child.account is not None, key, self._preparation.tree)
+            if verdict.refusal:
+                raise RefusedError(*verdict.refusal)
             self._staged.change(
                 child._replace(dn=dn.format(child_name), key=key, parent=dn.parent_key(key), moved=1)
             )
@@ -172,6 +175,10 @@ class Replay:
             superior, _ = self._preparation.name(change.new_superior)
         new_name = Dn((rdn, *superior.rdns))
         new_key = self._preparation.key(new_name)
+        if not self._preparation.tree.same_context(self._preparation.key(name), new_key):
+            raise RefusedError(
+                ResultCode.affectsMultipleDSAs, "an entry does not move from one naming context to another"
+            )
         if self._preparation.place(new_key) is Place.FIXED:
             raise RefusedError(ResultCode.entryAlreadyExists, "an entry of the new name exists already")
         return new_name, new_key
@@ -203,7 +210,7 @@ class Replay:
         touched: frozenset[str],
     ) -> bool:
         """Check the entry as it will be, and keep it so; whether it is another."""
-        self._preparation.agree(name, new)
+        self._preparation.agree(name, new, state.key)
         verdict = entry_rules.judge(old, new)
         if verdict.refusal:
             raise RefusedError(*verdict.refusal)

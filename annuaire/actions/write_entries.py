@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from annuaire.actions import preparing, recording, references, relaxing, views, write_telling
+from annuaire.actions import entry_rules, preparing, recording, references, relaxing, views, write_telling
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
@@ -219,12 +219,14 @@ class _One:
             raise WriteRefusedError(ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it")
         response = write_controls.before(asked, row.dn, old, views.operational_of(row))
         if new != old:
-            kept = self._kept(own, row, old, new, row.uuid)
-            structural = self._structural(kept)
+            # Without one that holds, the schema says what is wrong.
+            structural = self._structural(new) or row.structural
             if structural.lower() != row.structural.lower() and not asked.relax:
                 raise WriteRefusedError(
-                    ResultCode.objectClassModsProhibited, "the structural class of an entry does not change"
+                    ResultCode.objectClassModsProhibited,
+                    f"the structural class of an entry does not change: {row.structural}, not {structural}",
                 )
+            kept = self._kept(own, row, old, new, row.uuid)
             row = self._writer.replace(
                 row,
                 *preparing.encode(dict(kept)),
@@ -285,6 +287,7 @@ class _One:
         for child in below:
             child_name = renaming.moved(dn.parse(child.dn), old_name, new_name)
             child_key = self._key(child_name)
+            self._placed(child.account is not None, child_key)
             moves.append((child, Moved(child.id, child_key, dn.parent_key(child_key), dn.format(child_name))))
             gone[child.key] = child_name
         self._writer.move(moves)
@@ -299,7 +302,7 @@ class _One:
 
     def _moves(self, old: bytes, new: bytes) -> None:
         """Refuse what would be no move of any entry."""
-        if self._tree.context(new) != self._tree.context(old):
+        if not self._tree.same_context(old, new):
             raise WriteRefusedError(
                 ResultCode.affectsMultipleDSAs, "an entry does not move from one naming context to another"
             )
@@ -375,7 +378,13 @@ class _One:
         if new is None:
             return {}
         self._agree(name, kept.attributes)
+        self._placed(account.is_one(kept.attributes), self._key(name))
         return kept.attributes
+
+    def _placed(self, is_account: bool, key: bytes) -> None:
+        verdict = entry_rules.placed(is_account, key, self._tree)
+        if verdict.refusal:
+            raise WriteRefusedError(*verdict.refusal)
 
     def _agree(self, name: Dn, attributes: Attributes) -> None:
         violations = self._schema.check(name, attributes)

@@ -122,20 +122,9 @@ class Index:
         )
         planted = tree.plant(config.suffix, config.trees.suffixes, self.schema)
         # Where all is that an audience sees, and where it is shown people, structures and further trees.
-        self.everywhere = self._outermost((config.suffix, *config.trees.suffixes))
+        self.everywhere = (config.suffix, *config.trees.suffixes)
         computed = [dn.format(planted.branch(name)) for name in tree.COMPUTED]
-        self.shown = self._outermost((*computed, *config.trees.suffixes))
-
-    def _outermost(self, bases: Iterable[str]) -> list[str]:
-        """A further tree may lie below another base: then it is asked with it."""
-        from annuaire.ldap import dn
-
-        keys = {dn.key(dn.parse(base), self.schema): base for base in bases}
-        return [
-            base
-            for key, base in keys.items()
-            if not any(dn.is_within(key, other) for other in keys if other != key)
-        ]
+        self.shown = (*computed, *config.trees.suffixes)
 
     def search(
         self,

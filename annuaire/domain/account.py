@@ -35,9 +35,14 @@ class Account(NamedTuple):
         return self.state == ACTIVE
 
 
+def is_one(attributes: Attributes) -> bool:
+    """Whether an entry is an account."""
+    return any(value.lower() == CLASS for value in attributes.get("objectClass", ()))
+
+
 def of(attributes: Attributes) -> Account | None:
     """The account that an entry is, None for an entry of another kind. Descriptions are canonical ones."""
-    if not any(value.lower() == CLASS for value in attributes.get("objectClass", ())):
+    if not is_one(attributes):
         return None
 
     def one(name: str) -> str:

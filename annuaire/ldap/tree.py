@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from annuaire.errors import Misconfigured
 from annuaire.ldap import dn
 from annuaire.ldap.dn import Dn, Rdn
 
@@ -61,6 +62,9 @@ class Tree:
                 return root
         return None
 
+    def same_context(self, one: bytes, other: bytes) -> bool:
+        return self.context(one) == self.context(other)
+
     def branch(self, name: str) -> Dn:
         """The DN of one `ou=` of the suffix."""
         return Dn((Rdn((("ou", name),)), *self.suffix.rdns))
@@ -72,14 +76,25 @@ class Tree:
 
 
 def plant(suffix: str, further: Iterable[str], naming: dn.Naming) -> Tree:
-    """Make a tree of the names in a configuration; Malformed when one is no name."""
+    """Make a tree of the names in a configuration.
+
+    Malformed: one is no name; Misconfigured: one lies within another, so that a name would have two places.
+    """
     top = dn.parse(suffix)
     top_key = dn.key(top, naming)
 
     def keys(names: Iterable[str]) -> dict[str, bytes]:
         return {name: dn.key(Dn((Rdn((("ou", name),)), *top.rdns)), naming) for name in names}
 
-    others = {dn.key(name, naming): name for name in map(dn.parse, further)}
+    others: dict[bytes, Dn] = {}
+    for name in map(dn.parse, further):
+        key = dn.key(name, naming)
+        for known, other in ((top_key, top), *others.items()):
+            if dn.is_within(key, known) or dn.is_within(known, key):
+                raise Misconfigured(
+                    f"[trees] suffixes: {dn.format(name)} and {dn.format(other)}: one lies within the other"
+                )
+        others[key] = name
     managed = keys(MANAGED)
     below = tuple(key + b"\x00" for key in (*managed.values(), *others))
     return Tree(top, top_key, managed, keys(COMPUTED), others, below)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annuaire.errors import Malformed
+from annuaire.errors import Malformed, Misconfigured
 from annuaire.ldap import dn, schema, tree
 from annuaire.ldap.tree import Place
 
@@ -46,6 +46,30 @@ def test_only_suffixes_need_nothing_above_them(planted):
 
 def test_people_are_told_where_to_write(planted):
     assert planted.where_to_write == "ou=apicrypt,o=apicrypt,c=FR or ou=comptes,o=apicrypt,c=FR"
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        ["ou=gardes,ou=apicrypt,o=apicrypt,c=FR"],
+        ["C=fr"],
+        ["o=Apicrypt, c=FR"],
+        ["dc=example,dc=org", "ou=x,dc=example,dc=org"],
+        ["dc=example,dc=org", "DC=example,DC=org"],
+    ],
+)
+def test_no_tree_lies_within_another(further):
+    with pytest.raises(Misconfigured, match="within"):
+        tree.plant("o=apicrypt,c=FR", further, schema.standard())
+
+
+def test_every_name_lies_in_one_naming_context_or_none(planted):
+    def context(name):
+        return planted.context(dn.key(dn.parse(name), schema.standard()))
+
+    assert context("ou=a,dc=example,dc=org") == context("DC=Example,DC=org") == b"dc=org\x00dc=example"
+    assert context("uid=a,ou=personnes,o=apicrypt,c=FR") == planted.suffix_key
+    assert context("dc=org") is context("") is None
 
 
 def test_a_suffix_that_is_no_name_is_refused():

@@ -197,6 +197,8 @@ class Generator:
 
     def _delete(self) -> Write:
         name = self._name()
+        if name == self._tree:  # slapd 2.5 has died of it
+            name = self._new_name()
         return Write(f"delete {name or ROOT}", ber.octets(name.encode(), 0x4A))
 
     def _rename(self) -> Write:

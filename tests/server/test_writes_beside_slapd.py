@@ -42,9 +42,9 @@ class Difference(NamedTuple):
 ELSEWHERE = tuple([name or generated_writes.ROOT for name in OUTSIDE])
 EVERY = ("add", "modify", "delete", "rename", "compare")
 MEANT = (
-    Difference("RFC 4511 §4.6: a naming value is not removed, by a replacement either", ("modify",), 67, 64),
+    Difference("RFC 4511 §4.6: a naming value is not removed, by a replacement either", ("modify",), 67, None),
     Difference(
-        "a class that nobody knows is no fault of its syntax", ("add", "modify"), 65, 21, ("nothing",)
+        "a class that nobody knows is no fault of its syntax", ("add", "modify"), None, 21, ("nothing",)
     ),
     Difference("no entry has a superior whose name is none", EVERY, None, 34, WRONG_RDNS),
     Difference("outside our trees is nothing, nor is there a referral", EVERY, None, None, ELSEWHERE),
@@ -52,7 +52,7 @@ MEANT = (
         "what the server keeps can be compared", ("compare",), None, 53, ("entryDN", "subschemaSubentry")
     ),
     Difference("without an equality rule no value is looked at", ("compare",), 18, 21, ("Certificate",)),
-    Difference("values without an equality rule are compared as octets", ("modify",), 16, 18),
+    Difference("values without an equality rule are compared as octets", ("modify",), None, 18),
     Difference("a class is compared by its name", ("compare",), 16, 21, ("objectClass",)),
     Difference(
         "the value of a name is one too many, whatever else is wrong",
