@@ -433,6 +433,12 @@ def _values(config: Config) -> Iterator[tuple[str, Any, Any]]:
 def _contradictions(config: Config) -> Iterator[str]:
     if (config.tls.certificate is None) != (config.tls.key is None):
         yield "[tls] certificate, key: one without the other"
+    if config.tls.certificate is None:
+        for name in ("client_ca", "require_tls"):
+            if getattr(config.tls, name):
+                yield f"[tls] {name}: needs certificate and key"
+    if config.audience.certificates and config.tls.client_ca is None:
+        yield "[audience] certificates: needs [tls] client_ca"
     if config.state is None:
         yield "state: must not be empty"
     for name, listener in config.listeners.items():

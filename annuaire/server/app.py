@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.internet.task import LoopingCall, deferLater
 
 import annuaire
 from annuaire import config as configuration
@@ -16,7 +16,7 @@ from annuaire import journal
 from annuaire.config import Config
 from annuaire.domain import audience as audiences
 from annuaire.domain.audience import NOBODY, Audience
-from annuaire.domain.password import Remembered
+from annuaire.domain.password import Remembered, Rules
 from annuaire.index.facts import FactsReader
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
@@ -30,12 +30,13 @@ from annuaire.ldap.identity import Administrator
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
-from annuaire.server import connections, ldap, postfix, routing, state, tls
+from annuaire.server import connections, ldap, postfix, proxied, routing, state, strangers, tls
 from annuaire.server.connections import Bounds
 from annuaire.server.guesses import Guesses
 from annuaire.server.listening import Place
 from annuaire.server.loads import Loads
 from annuaire.server.observe import OperationLog
+from annuaire.server.passwords import Passwords
 from annuaire.server.threads import PasswordThreads
 from annuaire.server.writes import StoreWrites, WriteThread
 
@@ -69,6 +70,14 @@ class Application:
         self._answers = routing.answers(config, FactsReader(reader), self._journal)
         self.threads = PasswordThreads(reactor)
         self.writes = WriteThread(reactor, StoreWrites(config, self._journal.record).perform)
+        self._passwords = Passwords(
+            self.threads,
+            self.writes,
+            self.directory,
+            self.schema,
+            guesses,
+            Rules(config.passwords.min_length),
+        )
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(
             self.schema,
@@ -77,6 +86,13 @@ class Application:
             schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
         )
         self._remembered = Remembered(config.limits.bind_cache)
+        self._certificates = _certificates(config)
+        self._looking = LoopingCall(self._certificates.look) if self._certificates is not None else None
+        self._by_network = strangers.by_network(config)
+        self._mapped = strangers.certificates(config, self.schema)
+        self._proxies = strangers.proxies(config)
+        # Not the key itself: whoever learns one of the two does not have the other.
+        self._secret = hmac.digest(state.cookie_key(config.state), b"names that nobody has", "sha256")
         self._factories: list[ldap.LdapFactory | postfix.PostfixFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
@@ -84,13 +100,23 @@ class Application:
     def start(self) -> None:
         """Begin to accept."""
         self.threads.start()
+        if self._looking is not None:
+            self._looking.clock = self._reactor
+            self._looking.start(tls.LOOK_SECONDS, now=False)
         for one, factory in self._listeners:
             self._ports.append(
                 connections.adopt(self._reactor, one.descriptor, one.family, factory, self._loads)
             )
 
+    def reload(self) -> None:
+        """What the supervisor asks for on SIGHUP: certificates anew."""
+        if self._certificates is not None:
+            self._certificates.reload()
+
     async def stop(self) -> None:
         """Accept no more, tell every client, and give them a moment to read it."""
+        if self._looking is not None and self._looking.running:
+            self._looking.stop()
         for port in self._ports:
             stopped = port.stopListening()
             if isinstance(stopped, Deferred):
@@ -105,23 +131,25 @@ class Application:
         self._journal.close()
 
     def _factory(self, place: Place) -> Any:
+        spoken = self._spoken(place)
+        if not self._proxies:
+            return spoken
+        return proxied.Introducing(spoken, self._proxies, self._reactor, self._config.limits.connections)
+
+    def _spoken(self, place: Place) -> ldap.LdapFactory | postfix.PostfixFactory:
         limits = self._config.limits
         bounds = Bounds(limits.connections, limits.connections_per_client, limits.idle)
         if place.protocol in postfix.CONNECTIONS:
-            spoken = postfix.CONNECTIONS[place.protocol]
-            asked = postfix.PostfixFactory(spoken, self._answers, self._reactor, bounds, self._loads)
+            kind = postfix.CONNECTIONS[place.protocol]
+            asked = postfix.PostfixFactory(kind, self._answers, self._reactor, bounds, self._loads)
             self._factories.append(asked)
             return asked
-        factory = ldap.LdapFactory(
-            self._service(place), self.threads, self.writes, self._reactor, bounds, self._loads
-        )
+        factory = ldap.LdapFactory(self._service(place), self._passwords, self._reactor, bounds, self._loads)
+        factory.stranger = strangers.at(place, self._by_network)
+        factory.certificates = self._certificates
+        factory.tls_first = place.protocol == "ldaps"
         self._factories.append(factory)
-        if place.protocol != "ldaps":
-            return factory
-        assert self._config.tls.certificate is not None
-        assert self._config.tls.key is not None
-        context: Any = tls.context(self._config.tls.certificate, self._config.tls.key)
-        return TLSMemoryBIOFactory(context, False, cast(Any, factory))
+        return factory
 
     def _service(self, place: Place) -> Service:
         config, limits = self._config, self._config.limits
@@ -132,6 +160,10 @@ class Application:
             tree=self._tree,
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
             administrator=administrator(config, self.schema),
+            certificates=self._mapped,
+            start_tls=self._certificates is not None,
+            require_tls=config.tls.require_tls,
+            secret=self._secret,
             remembered=self._remembered,
             guesses=self._guesses,
             message_max=limits.message,
@@ -149,6 +181,13 @@ def administrator(config: Config, schema: Schema) -> Administrator | None:
     if not secret:
         return None
     return Administrator(config.admin_dn, names.key(names.parse(config.admin_dn), schema), secret)
+
+
+def _certificates(config: Config) -> tls.Certificates | None:
+    files = config.tls
+    if files.certificate is None or files.key is None:
+        return None
+    return tls.Certificates(files.certificate, files.key, files.client_ca)
 
 
 def _schema(config: Config) -> Schema:

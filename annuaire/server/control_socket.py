@@ -1,18 +1,22 @@
-"""A worker's line to its supervisor: it says once that it is ready, and leaves when the other end closes."""
+"""A worker's line to its supervisor: it says once that it is ready, reloads when told, leaves at its end."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import abstract
 
+RELOAD = b"reload\n"
+
 
 class ControlSocket(abstract.FileDescriptor):
-    """Watched by the reactor; what the supervisor says is read and dropped, its silence is the message."""
+    """Watched by the reactor; the supervisor's only word is to reload, its end is the other message."""
 
-    def __init__(self, reactor: Any, descriptor: int) -> None:
+    def __init__(self, reactor: Any, descriptor: int, reload: Callable[[], None]) -> None:
         super().__init__(reactor)
+        self._reload = reload
         self._reactor = reactor
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
@@ -32,6 +36,8 @@ class ControlSocket(abstract.FileDescriptor):
             return
         except OSError:
             said = b""
+        if RELOAD in said:
+            self._reload()
         if not said:
             # The supervisor is dead: a new one must find the ports free.
             self.stopReading()  # type: ignore[no-untyped-call]

@@ -33,6 +33,7 @@ class Place:
     protocol: str
     endpoint: str
     anonymous: str
+    by_network: bool = True  # whether `[audience] networks` may say otherwise
 
 
 @dataclass(slots=True)

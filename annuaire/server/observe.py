@@ -34,9 +34,16 @@ log = logging.getLogger("annuaire.ldap")
 
 # A name or filter longer than this is cut: a log line stays a line.
 SHOWN_MAX = 300
-# Not errors: success, the two answers of compare, entries cut by the client's or the server's limit.
+# Not errors: success, the two answers of compare, entries cut by the client's or the server's limit, a SASL bind
+# between two steps.
 EXPECTED = frozenset(
-    {ResultCode.success, ResultCode.compareFalse, ResultCode.compareTrue, ResultCode.sizeLimitExceeded}
+    {
+        ResultCode.success,
+        ResultCode.compareFalse,
+        ResultCode.compareTrue,
+        ResultCode.sizeLimitExceeded,
+        ResultCode.saslBindInProgress,
+    }
 )
 # What nearly every answer ends with: SearchResultDone with success, no name, no text, no control.
 _SUCCESS = b"\x65\x07\x0a\x01\x00\x04\x00\x04\x00"

@@ -16,7 +16,13 @@ def of(config: Config) -> list[Place]:
         for protocol in ("ldap", "ldaps", "policy", "socketmap", "web", "metrics")
     ]
     listed += [
-        Place(name, listener.protocol, listener.endpoint, listener.anonymous or anonymous)
+        Place(
+            name,
+            listener.protocol,
+            listener.endpoint,
+            listener.anonymous or anonymous,
+            by_network=not listener.anonymous,
+        )
         for name, listener in config.listeners.items()
     ]
     secure = config.tls.certificate is not None

@@ -1,39 +1,84 @@
-"""TLS for the listeners, from `[tls]`: version 1.2 or later, the chain and key read once at start.
+"""TLS for LDAPS and StartTLS, from `[tls]`: version 1.2 or later, files read at start and when they change.
 
-Only the LDAPS listener uses it yet; StartTLS will take the same context.
+A connection keeps the context that it began with; `reload` gives the next ones another, and keeps the old one when the
+new files do not fit: a certificate that is replaced while it is read must not close the server.
+Security: client certificates are verified by the handshake itself (chain, dates, purpose), which fails when one was
+shown and does not hold; what is told of one here is therefore proven. Sessions are resumed by the worker that began
+them, and not at all where client certificates are asked, for a resumed one is not verified again.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from annuaire.errors import Misconfigured
 
+log = logging.getLogger("annuaire.server")
+
 # Forward-secret suites with authenticated encryption, which TLS 1.2 needs named; TLS 1.3 has no others.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+# A context that may ask for certificates refuses resumption without one; any octets do.
+_SESSION_ID = b"annuaire"
+# How often the files are looked at: an ACME client need not know whom to tell.
+LOOK_SECONDS = 10.0
 
 
-@implementer(IOpenSSLContextFactory)
-class ServerContext:
-    """What a listener offers."""
+@implementer(IOpenSSLServerConnectionCreator)
+class Certificates:
+    """The certificate that listeners offer, and the CA of clients' ones; Misconfigured when a file is wrong."""
 
-    def __init__(self, context: SSL.Context) -> None:
-        self._context = context
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        self._files = (certificate, key, client_ca)
+        self._seen = self._state()
+        self._context = context(certificate, key, client_ca)
 
-    def getContext(self) -> SSL.Context:
-        return self._context
+    def serverConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
+        return SSL.Connection(self._context, None)
+
+    def reload(self) -> bool:
+        """Read the files again; whether they could be used."""
+        self._seen = self._state()
+        try:
+            self._context = context(*self._files)
+        except Misconfigured as error:
+            log.error("the certificate in use is kept: %s", error.public)
+            return False
+        log.info("certificate read again: %s", self._files[0])
+        return True
+
+    def look(self) -> None:
+        """Read the files again if they have changed since they were read last."""
+        if self._state() != self._seen:
+            self.reload()
+
+    def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
+        found: list[tuple[int, int, int] | None] = []
+        for path in self._files:
+            try:
+                status = path.stat() if path is not None else None
+            except OSError:
+                status = None
+            found.append(None if status is None else (status.st_ino, status.st_mtime_ns, status.st_size))
+        return tuple(found)
 
 
-def context(certificate: Path, key: Path) -> ServerContext:
+def context(certificate: Path, key: Path, client_ca: Path | None = None) -> SSL.Context:
     """Read the files; every fault of theirs is the operator's."""
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
-    made.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    made.set_options(OPTIONS)
     made.set_cipher_list(CIPHERS)
+    made.set_session_id(_SESSION_ID)
     # Idle connections give their buffers back, 34 kB each: a directory has many that wait.
     made.set_mode(SSL.MODE_RELEASE_BUFFERS)
     _readable("certificate", certificate)
@@ -47,7 +92,22 @@ def context(certificate: Path, key: Path) -> ServerContext:
         made.check_privatekey()
     except SSL.Error as error:
         raise Misconfigured(f"[tls] key: {key} is not the key of {certificate}") from error
-    return ServerContext(made)
+    if client_ca is not None:
+        _ask_certificates(made, client_ca)
+    return made
+
+
+def _ask_certificates(made: SSL.Context, client_ca: Path) -> None:
+    _readable("client_ca", client_ca)
+    try:
+        made.load_verify_locations(str(client_ca))
+        # Clients that have several choose by the names that are told.
+        made.load_client_ca(bytes(client_ca))
+    except SSL.Error as error:
+        raise Misconfigured(f"[tls] client_ca: {client_ca}: no certificate in PEM form") from error
+    made.set_verify(SSL.VERIFY_PEER)
+    made.set_options(SSL.OP_NO_TICKET)
+    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
 
 
 def _readable(option: str, path: Path) -> None:
@@ -55,3 +115,40 @@ def _readable(option: str, path: Path) -> None:
         path.read_bytes()
     except OSError as error:
         raise Misconfigured(f"[tls] {option}: {path}: {error.strerror}") from error
+
+
+def shown(error: BaseException) -> str:
+    """Why a handshake failed, in OpenSSL's words."""
+    reasons = [entry[-1] for entry in error.args[0]] if error.args and isinstance(error.args[0], list) else []
+    return ", ".join(str(reason) for reason in reasons) or "the handshake was broken off"
+
+
+# ------------------------------------------------------------ what a connection says, once its handshake is done
+
+
+def subject(connection: SSL.Connection) -> str:
+    """Of the client's certificate, as RFC 4514 writes it; empty when it showed none."""
+    shown = connection.get_peer_certificate(as_cryptography=True)
+    return shown.subject.rfc4514_string() if shown is not None else ""
+
+
+def binding(connection: SSL.Connection) -> Callable[[str], bytes | None]:
+    """The data of channel bindings: tls-server-end-point (RFC 5929) and, with TLS 1.3, tls-exporter (RFC 9266)."""
+
+    def data(name: str) -> bytes | None:
+        if name == "tls-server-end-point":
+            own = connection.get_certificate(as_cryptography=True)
+            return None if own is None else end_point(own)
+        if name == "tls-exporter" and connection.get_protocol_version() >= SSL.TLS1_3_VERSION:
+            return connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        return None
+
+    return data
+
+
+def end_point(certificate: x509.Certificate) -> bytes:
+    """RFC 5929 §4.1: by the hash of the certificate's own signature, SHA-256 in place of weaker ones or of none."""
+    signed_with = certificate.signature_hash_algorithm
+    if signed_with is None or signed_with.digest_size < hashes.SHA256.digest_size:
+        signed_with = hashes.SHA256()
+    return certificate.fingerprint(signed_with)

@@ -63,7 +63,7 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
     passwords = config.passwords
     counted = Guesses(given.guesses, lockout.rules(passwords.failures, passwords.lockout))
     application = app.Application(config, inherited, Loads(given.loads, given.number), counted, reactor)
-    supervisor = control_socket.ControlSocket(reactor, given.control)
+    supervisor = control_socket.ControlSocket(reactor, given.control, application.reload)
 
     def begin() -> None:
         application.start()

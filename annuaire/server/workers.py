@@ -2,6 +2,7 @@
 
     supervisor -> worker   the listening sockets, and a control socket whose end means: leave
     worker -> supervisor   "ready" on its control socket, once it answers
+    supervisor -> worker   "reload" on it, after SIGHUP: certificates are read again
 
 Standard library alone, no reactor: it must outlive anything that a worker may do, and start at once. Workers
 are spawned, not forked: an LMDB environment, a thread or a reactor is never inherited.
@@ -79,6 +80,7 @@ class Supervisor:
         self._told_listening = False
         self._told_ready = False
         self._stopping = False
+        self._reload_asked = False
         self._status = 0
         self._selector = selectors.DefaultSelector()
 
@@ -128,6 +130,9 @@ class Supervisor:
                     wake.recv(4096)
             else:
                 self._hear(key.data)
+        if self._reload_asked:
+            self._reload_asked = False
+            self._reload()
         self._reap_preparation()
         if self._prepare_at is not None and self._prepare_at <= time.monotonic() and not self._stopping:
             self._start_preparation()
@@ -224,6 +229,14 @@ class Supervisor:
             assert self._follow_command is not None
             self._following = subprocess.Popen(self._follow_command, stdin=subprocess.DEVNULL)
 
+    def _reload(self) -> None:
+        log.info("SIGHUP: certificates are read again; other options are read at the next start")
+        for slot in self._slots:
+            if slot.control is not None:
+                # A worker that does not listen is dying, and the next one reads the files anyway.
+                with contextlib.suppress(OSError):
+                    slot.control.send(b"reload\n")
+
     def _forget_control(self, slot: _Slot) -> None:
         if slot.control is not None:
             self._selector.unregister(slot.control)
@@ -236,7 +249,7 @@ class Supervisor:
         self._stopping = True
 
     def _on_reload(self, number: int, frame: object) -> None:
-        log.warning("SIGHUP: reloading is not available yet, restart instead")
+        self._reload_asked = True
 
     def _processes(self) -> list[subprocess.Popen[bytes]]:
         every = [slot.process for slot in self._slots] + [self._preparing, self._following]

@@ -1,0 +1,61 @@
+"""Who a client is before it binds, and which proxies are believed: `[audience]` and `[listen] proxies`, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from annuaire.config import Config
+from annuaire.domain import audience as audiences
+from annuaire.domain import networks
+from annuaire.domain.audience import NOBODY, Audience
+from annuaire.domain.networks import Networks
+from annuaire.errors import Malformed, Misconfigured
+from annuaire.ldap.certificates import Certificates
+from annuaire.ldap.dn import Naming
+from annuaire.server.listening import Place
+
+Read = TypeVar("Read")
+
+
+def at(place: Place, by_network: Networks[Audience]) -> Callable[[str], Audience]:
+    """Who a client of an address is at one listener; networks count where the listener says nothing of its own."""
+    otherwise = NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous]
+    if not by_network or not place.by_network:
+        return lambda _address: otherwise
+
+    def stranger(address: str) -> Audience:
+        found = by_network.find(address)
+        return otherwise if found is None else found
+
+    return stranger
+
+
+def by_network(config: Config) -> Networks[Audience]:
+    return _read("[audience] networks", lambda: networks.audiences_of(config.audience.networks))
+
+
+def certificates(config: Config, naming: Naming) -> Certificates:
+    return _read("[audience] certificates", lambda: Certificates(config.audience.certificates, naming))
+
+
+def proxies(config: Config) -> Networks[bool]:
+    return _read("[listen] proxies", lambda: Networks([(one, True) for one in config.listen.proxies]))
+
+
+def problems(config: Config, naming: Naming) -> list[str]:
+    """What is wrong with all of these, for `annuaire check`."""
+    found = []
+    for read in (by_network, proxies, lambda given: certificates(given, naming)):
+        try:
+            read(config)
+        except Misconfigured as error:
+            found.append(error.public)
+    return found
+
+
+def _read(option: str, read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except Malformed as error:
+        raise Misconfigured(f"{option}: {error.public}") from None
