@@ -21,44 +21,47 @@ class FactsReader:
         self._snapshot: Snapshot | None = None
         self._accounts: dict[str, AccountFacts | None] = {}
         self._domains: dict[str, DomainFacts | None] = {}
+        self._loaded: bool | None = None  # not asked since the index moved
 
     def account(self, address: str) -> AccountFacts | None:
         """Our account that has this native or interop address, in lower case and without extension."""
+        if self._reader.is_at(self._snapshot) and address in self._accounts:
+            return self._accounts[address]
         snapshot = self._look()
         try:
-            return self._accounts[address]
-        except KeyError:
             raw = self._fact(snapshot, facts.address_name(address))
-            found = None if raw is None else facts.unpack_account(raw)
-            if len(self._accounts) >= KNOWN_MAX:
-                self._accounts.clear()
-            self._accounts[address] = found
-            return found
         finally:
             snapshot.end()
+        found = None if raw is None else facts.unpack_account(raw)
+        if len(self._accounts) >= KNOWN_MAX:
+            self._accounts.clear()
+        self._accounts[address] = found
+        return found
 
     def domain(self, domain: str) -> DomainFacts | None:
         """The liste blanche's rows of exactly this domain, in lower case and ASCII."""
+        if self._reader.is_at(self._snapshot) and domain in self._domains:
+            return self._domains[domain]
         snapshot = self._look()
         try:
-            return self._domains[domain]
-        except KeyError:
             raw = self._fact(snapshot, facts.domain_name(domain))
-            found = None if raw is None else facts.unpack_domain(raw)
-            if len(self._domains) >= KNOWN_MAX:
-                self._domains.clear()
-            self._domains[domain] = found
-            return found
         finally:
             snapshot.end()
+        found = None if raw is None else facts.unpack_domain(raw)
+        if len(self._domains) >= KNOWN_MAX:
+            self._domains.clear()
+        self._domains[domain] = found
+        return found
 
     def loaded(self) -> bool:
         """Whether a liste blanche was ever loaded."""
-        snapshot = self._look()
-        try:
-            return self._fact(snapshot, facts.LOADED) is not None
-        finally:
-            snapshot.end()
+        if not self._reader.is_at(self._snapshot) or self._loaded is None:
+            snapshot = self._look()
+            try:
+                self._loaded = self._fact(snapshot, facts.LOADED) is not None
+            finally:
+                snapshot.end()
+        return self._loaded
 
     def _look(self) -> Snapshot:
         snapshot = self._reader.snapshot()
@@ -66,6 +69,7 @@ class FactsReader:
             self._snapshot = snapshot
             self._accounts.clear()
             self._domains.clear()
+            self._loaded = None
         return snapshot
 
     def _fact(self, snapshot: Snapshot, name: bytes) -> bytes | None:
