@@ -26,6 +26,7 @@ class Part(Enum):
     ACCOUNTS = "ou=comptes"
     TREE = "[trees] suffixes"
     OWN = "own entry"
+    PASSWORD = "own password, by Password Modify"  # noqa: S105
 
 
 class Right(NamedTuple):
@@ -50,6 +51,7 @@ TABLE = (
     # Read by `[trees] readers`.
     Right(Part.TREE, EVERYBODY, ADMIN),
     Right(Part.OWN, Audience.APICRYPT, Audience.APICRYPT, SELF_WRITABLE),
+    Right(Part.PASSWORD, NOBODY, EVERYBODY, ("userPassword",)),
 )
 RIGHTS = {right.part: right for right in TABLE}
 
@@ -73,7 +75,15 @@ def to_write(audience: Audience, own: bool, modifies: bool) -> Grant | None:
     """
     if audience & RIGHTS[Part.APICRYPT].writers:
         return Grant()
-    right = RIGHTS[Part.OWN]
-    if own and modifies and audience & right.writers:
-        return Grant(frozenset([name.lower() for name in right.attributes]))
-    return None
+    return _own(RIGHTS[Part.OWN], audience) if own and modifies else None
+
+
+def to_change_password(audience: Audience, own: bool) -> Grant | None:
+    """What somebody may write of a password that they are to change by Password Modify; None: nothing."""
+    if audience & RIGHTS[Part.APICRYPT].writers:
+        return Grant()
+    return _own(RIGHTS[Part.PASSWORD], audience) if own else None
+
+
+def _own(right: Right, audience: Audience) -> Grant | None:
+    return Grant(frozenset(map(str.lower, right.attributes))) if audience & right.writers else None

@@ -7,13 +7,13 @@ names of one account are counted apart, or the count would tell that they are on
 
 - name from an address: five guesses are free; then one second, two, four … up to `lockout`.
 - name, from anywhere: ten times as many are free. It stops who guesses from many addresses.
-- address, for any name: many more are free, counts leak soon and no wait is longer than a minute: behind one address
-  may be a hospital or a webmail, whose people mistype all day.
+- address, for any name: many more are free, counts leak soon and no wait is longer than a minute: behind one
+  address may be a hospital or a webmail, whose people mistype all day.
 
-A name that has logged in from an address lately does not wait for the second and the third: who guesses at somebody's
-name, or sits behind the same address, keeps nobody out of where they usually are. What waits is not verified, and is
-answered like a wrong password, so the right one cannot be found while waiting. The same wrong password again is no guess:
-a telephone that was not told the new one locks nobody out.
+A name that has logged in from an address lately does not wait for the second and the third: who guesses at
+somebody's name, or sits behind the same address, keeps nobody out of where they usually are. What waits is not
+verified, and is answered like a wrong password, so the right one cannot be found while waiting. The same wrong
+password again is no guess: a telephone that was not told the new one locks nobody out.
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ def said(fault: Fault, rules: Rules) -> str:
 def generated(rules: Rules) -> bytes:
     """A password for somebody who is to have one: groups of letters and digits that nobody confuses."""
     groups = max(_GROUPS, -(-(rules.min_length + 1) // (_GROUP + 1)))
-    return "-".join(
-        "".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(groups)
-    ).encode()
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(groups)).encode()
 
 
 class Remembered:

@@ -87,18 +87,18 @@ class SearchRequest:
 
 @dataclass(slots=True)
 class ModifyRequest:
-    """§4.6: (operation, attribute, values) in the client's order, which matters."""
+    """§4.6: (operation, attribute, values) in the client's order, which matters. A value may be a password."""
 
     dn: bytes
-    changes: list[tuple[int, str, list[bytes]]]
+    changes: list[tuple[int, str, list[bytes]]] = field(repr=False)
 
 
 @dataclass(slots=True)
 class AddRequest:
-    """§4.7: attributes as sent; one named twice is the operation's business."""
+    """§4.7: attributes as sent; one named twice is the operation's business. A value may be a password."""
 
     dn: bytes
-    attributes: list[tuple[str, list[bytes]]]
+    attributes: list[tuple[str, list[bytes]]] = field(repr=False)
 
 
 @dataclass(slots=True)

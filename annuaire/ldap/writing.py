@@ -42,6 +42,8 @@ class WriteJob:
     grant: Grant
     # Where a client came from, for the log and the journal.
     peer: str = ""
+    # The server's own doing, nobody's change: who modified the entry, and when, stay.
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

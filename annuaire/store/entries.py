@@ -251,8 +251,10 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         structural: str,
         person: str | None,
         account: str | None,
+        *,
+        stamped: bool = True,
     ) -> EntryRow:
-        """Give an entry other attributes; who made it, when, and its entryUUID stay."""
+        """Give an entry other attributes; who made it, when, and its entryUUID stay; unstamped, who modified it too."""
         change = self._record("modify", old.id, old.uuid, old.key, old.person)
         new = old._replace(
             attributes=attributes,
@@ -260,8 +262,8 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
             structural=structural,
             person=person,
             account=account,
-            modified_at=self.at,
-            modified_by=self.actor,
+            modified_at=self.at if stamped else old.modified_at,
+            modified_by=self.actor if stamped else old.modified_by,
             change=change,
         )
         self._connection.execute(
@@ -273,8 +275,8 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
                 "structural": structural,
                 "person": person,
                 "account": account,
-                "at": self.at,
-                "actor": self.actor,
+                "at": new.modified_at,
+                "actor": new.modified_by,
                 "change": change,
             },
         )

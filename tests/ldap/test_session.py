@@ -293,7 +293,7 @@ class TestControls:
 
 
 class TestOtherOperations:
-    @pytest.mark.parametrize("oid", ["1.2.3", "1.3.6.1.4.1.4203.1.11.1"])
+    @pytest.mark.parametrize("oid", ["1.2.3", "1.3.6.1.4.1.4203.1.11.99"])
     def test_an_unknown_extended_operation_is_named_in_the_refusal(self, client, oid):
         refused = client.result(asking.extended(1, oid, b"\x30\x00"))
         assert refused.code == 2

@@ -77,7 +77,10 @@ def test_what_is_kept_is_argon2id_and_the_keys_of_scram():
         [],
         hashes.made(SECRET)[:1],
         hashes.made(SECRET)[1:] and [*hashes.made(SECRET)[1:], FOREIGN[0]],
-        [b"{ARGON2}$argon2id$v=19$m=4096,t=3,p=1$ZwGMhKYTOdvg/BiSnt8Xag$JGS1kdp+gzw32wTbdBMFU5R", *hashes.made(b"x")],
+        [
+            b"{ARGON2}$argon2id$v=19$m=4096,t=3,p=1$ZwGMhKYTOdvg/BiSnt8Xag$JGS1kdp+gzw32wTbdBMFU5R",
+            *hashes.made(b"x"),
+        ],
     ],
     ids=["nothing", "no keys of SCRAM", "another scheme", "another price"],
 )
@@ -166,7 +169,9 @@ def test_a_longer_password_than_bcrypt_reads_is_not_taken_for_its_beginning():
     assert not hashes.verify([kept], b"a" * 73)
 
 
-@pytest.mark.parametrize("kept", [kept for kept in FOREIGN if b"CRYPT}$" in kept], ids=lambda kept: kept[:10].decode())
+@pytest.mark.parametrize(
+    "kept", [kept for kept in FOREIGN if b"CRYPT}$" in kept], ids=lambda kept: kept[:10].decode()
+)
 def test_a_password_does_not_end_at_its_first_nul(kept):
     assert not hashes.verify([kept], SECRET + b"\0 and more")
 

@@ -7,7 +7,7 @@ a name that must wait (ldap/guessing.py), at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.ldap.channel import Channel
@@ -70,7 +70,8 @@ def conclude(check: PasswordCheck, matched: bool, service: Service, now: float) 
     account = check.account
     if check.attempt.ended(matched and account is not None, check.password, now) and account is not None:
         service.remembered.remember(check.hashes, check.password, now)
-        taken = identities.assume(identities.of_account(account, service), check.authzid, service)
+        identity = replace(identities.of_account(account, service), proved=True)
+        taken = identities.assume(identity, check.authzid, service)
         if taken is not None:
             return taken
     return BindRefused(ResultCode.invalidCredentials, dn=account.dn if account else None)
@@ -105,5 +106,5 @@ def named(
     hashes = account.hashes if account is not None else ()
     if account is not None and service.remembered.knows(hashes, password, now):
         attempt.ended(True, password, now)
-        return identities.of_account(account, service)
+        return replace(identities.of_account(account, service), proved=True)
     return PasswordCheck(hashes, password, account, attempt)

@@ -164,7 +164,7 @@ def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: 
         matched = proof is not None and known is not None
         if not attempt.ended(matched, exchange.tried, asking.now) or identity is None:
             return BindRefused(ResultCode.invalidCredentials, dn=identity.dn if identity else None)
-        proven = _as(identity, first.authzid, service)
+        proven = _as(replace(identity, proved=True), first.authzid, service)
         return Proven(proven.identity, proof) if isinstance(proven, Proven) else proven
 
     return Challenge(mechanism, exchange.server_first, finish)
