@@ -57,11 +57,6 @@ def name_of(entry: bytes) -> bytes:
     return entry[start:end]
 
 
-def untagged_entry(dn: bytes, attributes: bytes) -> bytes:
-    """The same as the value of a read control, which has the plain tag of a SEQUENCE (RFC 4527 §3)."""
-    return b"\x30" + entry(dn, attributes)[1:]
-
-
 def search_entry(message_id: int, dn: bytes, attributes: bytes, controls: bytes = b"") -> bytes:
     """A SearchResultEntry whose attributes are already encoded."""
     if controls or len(dn) + len(attributes) > _SMALL:

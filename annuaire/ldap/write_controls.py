@@ -101,7 +101,8 @@ def _entry(oid: str, selection: Selection, dn: str, user: Attributes, operationa
             answered = selection.wanted(description, own)
             if answered is not None and not _is_secret(description):
                 selected[answered] = values
-    return Control(oid, False, responses.untagged_entry(dn.encode(), ber.encode_attributes(selected)))
+    # RFC 4527 §3: a SearchResultEntry, whose tag is its own; slapd, python-ldap and Net::LDAP mean the same.
+    return Control(oid, False, responses.entry(dn.encode(), ber.encode_attributes(selected)))
 
 
 def _is_secret(description: str) -> bool:
