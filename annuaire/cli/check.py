@@ -93,9 +93,12 @@ def _say(
 
 def _problems(config: Config) -> Iterator[str]:
     """What only shows when the names and files of a configuration are used."""
+    from annuaire.server import strangers
+
     planted = None
     try:
         schema = _schema(config)
+        yield from strangers.problems(config, schema)
         planted = _plant(config, schema)
     except AnnuaireError as error:
         yield from error.public.splitlines()

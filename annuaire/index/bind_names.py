@@ -120,13 +120,12 @@ class BindNames:
                 )
 
     def _one(self, found: Iterator[_Entry]) -> Account | None:
-        """The only account among them: nobody can log in as one of two."""
+        """The only account among them: nobody can log in as one of two. One without a password has a certificate."""
         accounts = [one for one in map(self._login, found) if one is not None]
-        return accounts[0] if len(accounts) == 1 else None
+        able = [one for one in accounts if one.hashes] or accounts
+        return able[0] if len(able) == 1 else None
 
     def _login(self, entry: _Entry) -> Account | None:
-        if entry.passwords is None:
-            return None
         named = entry.attributes.get("annuaireAudience")
         if named:
             seer = audience.parse(named[0].decode("utf-8", "replace"))
@@ -136,7 +135,8 @@ class BindNames:
         if seer is None:
             return None
         replicates = entry.attributes.get("annuaireReplication") == [b"TRUE"]
-        return Account(entry.dn, seer, _values(entry.passwords), replicates)
+        hashes = _values(entry.passwords) if entry.passwords is not None else ()
+        return Account(entry.dn, seer, hashes, replicates)
 
 
 def _values(passwords: bytes) -> tuple[bytes, ...]:

@@ -93,6 +93,9 @@ class Application:
         self._proxies = strangers.proxies(config)
         # Not the key itself: whoever learns one of the two does not have the other.
         self._secret = hmac.digest(state.cookie_key(config.state), b"names that nobody has", "sha256")
+        self._administrator = administrator(config, self.schema)
+        if self._administrator is not None:
+            self._administrator.scram(self._secret)  # made with the first exchange it would make that one longer
         self._factories: list[ldap.LdapFactory | postfix.PostfixFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
@@ -159,7 +162,7 @@ class Application:
             own_entries=self._own_entries,
             tree=self._tree,
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
-            administrator=administrator(config, self.schema),
+            administrator=self._administrator,
             certificates=self._mapped,
             start_tls=self._certificates is not None,
             require_tls=config.tls.require_tls,

@@ -133,12 +133,17 @@ def subject(connection: SSL.Connection) -> str:
 
 
 def binding(connection: SSL.Connection) -> Callable[[str], bytes | None]:
-    """The data of channel bindings: tls-server-end-point (RFC 5929) and, with TLS 1.3, tls-exporter (RFC 9266)."""
+    """The data of channel bindings: tls-server-end-point (RFC 5929) and, with TLS 1.3, tls-exporter (RFC 9266).
+
+    libldap's SASL_CBINDING tls-endpoint calls the first `ldap` and puts its true name before the data.
+    """
 
     def data(name: str) -> bytes | None:
-        if name == "tls-server-end-point":
+        if name in ("tls-server-end-point", "ldap"):
             own = connection.get_certificate(as_cryptography=True)
-            return None if own is None else end_point(own)
+            if own is None:
+                return None
+            return (b"tls-server-end-point:" if name == "ldap" else b"") + end_point(own)
         if name == "tls-exporter" and connection.get_protocol_version() >= SSL.TLS1_3_VERSION:
             return connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         return None

@@ -127,20 +127,27 @@ def _external(credentials: bytes, asking: Asking) -> Outcome:
 
 def _scram(credentials: bytes, asking: Asking) -> Outcome:
     first = scram.client_first(credentials)
-    if first.binding is not None and asking.channel.encrypted and not first.binding:
+    if first.binding:
+        # libsasl2 binds the channel under this name as well.
+        return _exchange(SCRAM, first, _bound_to(first.binding, asking.channel), asking)
+    if first.binding is not None and asking.channel.encrypted:
         # RFC 5802 §6: the client could bind the channel and believes that we cannot: somebody told it so.
         return BindRefused(ResultCode.invalidCredentials, "the channel can be bound here")
-    if first.binding:
-        raise Malformed("the mechanism with channel binding has a name of its own")
     return _exchange(SCRAM, first, b"", asking)
 
 
 def _scram_plus(credentials: bytes, asking: Asking) -> Outcome:
     first = scram.client_first(credentials)
-    data = asking.channel.binding(first.binding) if first.binding else None
+    if not first.binding:
+        raise Malformed("this mechanism binds the channel")
+    return _exchange(SCRAM_PLUS, first, _bound_to(first.binding, asking.channel), asking)
+
+
+def _bound_to(name: str, channel: Channel) -> bytes:
+    data = channel.binding(name)
     if data is None:
         raise Malformed("this channel binding is not available here")
-    return _exchange(SCRAM_PLUS, first, data, asking)
+    return data
 
 
 def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: Asking) -> Outcome:
