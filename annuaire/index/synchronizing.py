@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from annuaire.domain.audience import Audience
@@ -36,7 +36,7 @@ from annuaire.ldap import ber, dn, messages, responses, sync
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.search_controls import Scene
-from annuaire.ldap.selection import Selection
+from annuaire.ldap.selection import ALL_OPERATIONAL, Selection
 from annuaire.ldap.sleeping import ASLEEP
 from annuaire.ldap.sync import Asker, Cookie, State
 
@@ -45,6 +45,17 @@ ENTRIES_AT_ONCE = 64
 UUIDS_AT_ONCE = 256
 # Keys of SCRAM lie beside the hashes and are of use to nobody who is no SASL server of ours.
 KEYS_OF_SASL = b"{SCRAM-"
+
+# What `+` means to a replica: what it cannot know by itself. The others it makes of its own tree, or has no place for:
+# slapd refuses an entry with an attribute that it does not know, and takes no operational one from a schema file.
+OPERATIONAL = (
+    b"structuralObjectClass",
+    b"entryUUID",
+    b"createTimestamp",
+    b"creatorsName",
+    b"modifyTimestamp",
+    b"modifiersName",
+)
 
 Slices = Generator[bytes, None, None]
 
@@ -121,6 +132,7 @@ class Synchronizer:
             if head is None:
                 raise Unavailable("the directory is being updated")
             cookie = sync.read_cookie(asked.cookie)
+            request = _replicated(request)
             replica = _Replica(number, request, key, asker, scene, cookie, start)
             found = replica.query(lambda at: self._query(replica, at))
             above = None if found.target.hits else query.matched(start, key, asker.audience)
@@ -404,6 +416,14 @@ class Synchronizer:
         _, start, end = ber.read(operation, start, limit)
         _, first, last = ber.read(operation, end, limit)
         return responses.entry(operation[start:end], operation[first:last] + ber.encode_attributes(added))
+
+
+def _replicated(request: SearchRequest) -> SearchRequest:
+    """The request, with the attributes that a replica can hold in the place of `+`."""
+    if ALL_OPERATIONAL.encode() not in request.attributes:
+        return request
+    named = [name for name in request.attributes if name != ALL_OPERATIONAL.encode()]
+    return replace(request, attributes=(*named, *OPERATIONAL))
 
 
 def _depth(key: bytes) -> int:
