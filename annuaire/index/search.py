@@ -34,6 +34,7 @@ from annuaire.ldap import ber, controls, dn, messages, referrals, responses, sea
 from annuaire.ldap.directory import Account, Answer, Found
 from annuaire.ldap.filters import Equality, Filter
 from annuaire.ldap.messages import Control, Message, SearchRequest
+from annuaire.ldap.monitor import Monitor
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.search_controls import Scene
@@ -72,6 +73,7 @@ class Directory:
         self._bases = query.Bases(self._schema, self._suffix)
         self._quick = QuickEquality(numbering, self._bases, self._answerer)
         self._names = BindNames(numbering, settings.suffix, settings.accounts)
+        self.monitor: Monitor | None = None  # what administrators find at cn=Monitor
         self._synchronizer = Synchronizer(
             numbering, self._compiler, self._bases, settings.size, self._snapshot, self._answerer
         )
@@ -178,6 +180,10 @@ class Directory:
         )
         if prepared.target.referral is not None and not asked.scene.manages:
             yield [self._referred(number, prepared.target.referral, request)]
+            return
+        if not prepared.target.hits and audience == Audience.ADMIN and self._monitors(key):
+            assert self.monitor is not None
+            yield [self.monitor.answer(message, key)]
             return
         if not prepared.target.hits:
             yield [self._absent(number, snapshot, key, audience)]
@@ -289,9 +295,17 @@ class Directory:
         snapshot = self._snapshot(audience)
         try:
             target = query.resolve(snapshot, key, audience)
-            return _found(target.hits[0]) if target.hits else None
+            if target.hits:
+                return _found(target.hits[0])
         finally:
             snapshot.end()
+        if audience == Audience.ADMIN and self._monitors(key):
+            assert self.monitor is not None
+            return self.monitor.entry(key)
+        return None
+
+    def _monitors(self, key: bytes) -> bool:
+        return self.monitor is not None and self.monitor.holds(key)
 
     def matched(self, key: bytes, audience: Audience) -> str:
         """The DN of the nearest superior that the audience sees, or ""."""

@@ -24,9 +24,23 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.PAGED_RESULTS: frozenset({SearchRequest}),
     controls.SORT_REQUEST: frozenset({SearchRequest}),
     controls.SYNC_REQUEST: frozenset({SearchRequest}),
-    # There are no referral entries to treat differently. JNDI sends it with every search.
+    controls.VLV_REQUEST: frozenset({SearchRequest}),
+    controls.MATCHED_VALUES: frozenset({SearchRequest}),
+    controls.SUBENTRIES: frozenset({SearchRequest}),
+    # RFC 3296. JNDI sends it with every search.
     controls.MANAGE_DSA_IT: frozenset(
         {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}
+    ),
+    controls.PROXIED_AUTHORIZATION: frozenset(
+        {
+            SearchRequest,
+            CompareRequest,
+            AddRequest,
+            DeleteRequest,
+            ModifyRequest,
+            ModifyDnRequest,
+            ExtendedRequest,
+        }
     ),
     controls.ASSERTION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.PRE_READ: frozenset({DeleteRequest, ModifyRequest, ModifyDnRequest}),
@@ -52,6 +66,8 @@ FEATURES = (
     "1.3.6.1.4.1.4203.1.5.1",  # RFC 3673: `+` asks all operational attributes
     "1.3.6.1.4.1.4203.1.5.2",  # RFC 4529: `@class` asks the attributes of a class
     "1.3.6.1.4.1.4203.1.5.3",  # RFC 4526: `(&)` is true and `(|)` is false
+    "1.3.6.1.4.1.4203.1.5.4",  # RFC 3866: language tags
+    "1.3.6.1.4.1.4203.1.5.5",  # RFC 3866: ranges of languages
 )
 
 

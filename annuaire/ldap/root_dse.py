@@ -9,12 +9,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
-from annuaire.ldap import ber, capabilities, controls, evaluation, messages, responses
+from annuaire.ldap import (
+    ber,
+    capabilities,
+    controls,
+    evaluation,
+    messages,
+    monitor,
+    responses,
+    search_controls,
+    virtual_list,
+)
 from annuaire.ldap import dn as names
 from annuaire.ldap.directory import Found
 from annuaire.ldap.messages import Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.search_controls import Asked
 from annuaire.ldap.selection import Selection
 
 SUBSCHEMA = "cn=Subschema"
@@ -41,12 +52,16 @@ class OwnEntry:
     def answer(self, message: Message, request: SearchRequest) -> bytes:
         """The whole answer to a search that has it for base."""
         # A malformed value is answered before anything else, as for any search.
-        answered = _response_controls(message)
+        asked = search_controls.read(message.controls)
         entry = b""
         if request.scope != messages.ONE_LEVEL and self._matches(request):
-            entry = responses.search_entry(
-                message.message_id, self._found.dn.encode(), ber.encode_attributes(self._selected(request))
+            selected = search_controls.matched(
+                asked, self._selected(request), request.types_only, self._schema
             )
+            entry = responses.search_entry(
+                message.message_id, self._found.dn.encode(), ber.encode_attributes(selected)
+            )
+        answered = _response_controls(asked, int(bool(entry)))
         return entry + responses.result(
             message.message_id, responses.SEARCH_DONE, ResultCode.success, controls=answered
         )
@@ -119,6 +134,8 @@ def _root_dse(
     operational = {
         "namingContexts": list(naming_contexts),
         "subschemaSubentry": [SUBSCHEMA],
+        # Where it is, not what it tells: that is for administrators.
+        "monitorContext": [monitor.ROOT],
         "supportedControl": sorted(capabilities.CONTROLS),
         "supportedExtension": sorted(extensions),
         "supportedFeatures": list(capabilities.FEATURES),
@@ -157,14 +174,15 @@ def _encoded(attributes: dict[str, list[str]]) -> dict[str, list[bytes]]:
     return {name: [value.encode() for value in values] for name, values in attributes.items() if values}
 
 
-def _response_controls(message: Message) -> bytes:
+def _response_controls(asked: Asked, found: int) -> bytes:
     """One page, and one entry sorts itself; clients that asked wait for the response control."""
     answered = []
-    for control in message.controls:
-        if control.oid == controls.PAGED_RESULTS:
-            controls.decode_paged_results(control.value)
-            answered.append(controls.paged_results(0, b""))
-        elif control.oid == controls.SORT_REQUEST:
-            controls.decode_sort_request(control.value)
-            answered.append(controls.sort_response(ResultCode.success))
+    if asked.keys is not None:
+        answered.append(controls.sort_response(ResultCode.success))
+    if asked.view is not None:
+        missing = asked.keys is None
+        code = ResultCode.sortControlMissing if missing else ResultCode.success
+        answered.append(virtual_list.response(found, found, code))
+    if asked.page is not None:
+        answered.append(controls.paged_results(0, b""))
     return controls.encode_controls(answered)

@@ -5,14 +5,16 @@ A value that cannot be decoded, or a control given twice, is Malformed: the sear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.errors import Malformed
-from annuaire.ldap import ber, controls, search_requests, virtual_list
+from annuaire.ldap import ber, controls, evaluation, search_requests, virtual_list
 from annuaire.ldap.controls import PagedResults, SortKey
+from annuaire.ldap.dn import Dn
 from annuaire.ldap.filters import And, Extensible, Filter, Not, Or
 from annuaire.ldap.messages import Control
+from annuaire.ldap.schema import Schema
 from annuaire.ldap.virtual_list import View
 
 # Items of one values return filter (RFC 3876): each is compared with each value that is answered.
@@ -93,3 +95,17 @@ def decode_values(value: bytes | None) -> tuple[Filter, ...]:
     if not items:
         raise ber.BadContent("values return filter without any item")
     return tuple(items)
+
+
+def matched(
+    asked: Asked, attributes: Mapping[str, Sequence[bytes]], types_only: bool, schema: Schema
+) -> Mapping[str, Sequence[bytes]]:
+    """Of the attributes of one entry, the values that are to be returned (RFC 3876 §2)."""
+    if asked.values is None or types_only:
+        return attributes
+    items = [evaluation.prepare(item, schema) for item in asked.values]
+    nameless = Dn(())
+    return {
+        name: [v for v in values if any(item.matches(nameless, {name: [v]}) for item in items)]
+        for name, values in attributes.items()
+    }

@@ -36,7 +36,17 @@ from annuaire.ldap.messages import (
     SearchRequest,
     UnbindRequest,
 )
-from annuaire.ldap.operations import bind, cancel, compare, extended, password_modify, sync, writes
+from annuaire.ldap.operations import (
+    bind,
+    cancel,
+    compare,
+    elsewhere,
+    extended,
+    password_modify,
+    proxied,
+    sync,
+    writes,
+)
 from annuaire.ldap.operations.bind import PasswordCheck
 from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
@@ -106,7 +116,10 @@ class Session(Association):
                 message = requests.decode(frames[0], self._filter_depth)
             except Malformed as error:
                 return self._undecodable(error)
-            answer = self._perform(message, now)
+            if message.controls:
+                answer = proxied.perform(self, message, now, self._service, self._perform)
+            else:
+                answer = self._perform(message, now)
             if not self.idle:
                 self._settle()
             return answer
@@ -229,7 +242,7 @@ class Session(Association):
                 break
             item = self._waiting.popleft()
             if type(item) is Message:
-                answer = self._perform(item, now)
+                answer = proxied.perform(self, item, now, self._service, self._perform)
             else:
                 assert isinstance(item, Malformed)
                 answer = self._undecodable(item)
@@ -405,8 +418,9 @@ class Session(Association):
             return refusals.to_nobody(message, self.identity, self._challenge is not None)
         if isinstance(operation, CompareRequest):
             audience = Audience.ADMIN if self._is_own(operation.dn) else self.audience
-            return compare.answer(message.message_id, operation, self._service, audience)
-        begun = writes.begin(message, self._service, self.identity, self.audience, self.peer)
+            referred = elsewhere.answer(message, self._service, audience)
+            return referred or compare.answer(message.message_id, operation, self._service, audience)
+        begun = writes.begin(message, self._service, self.identity, self.audience, self.peer, self.channel)
         return begun if isinstance(begun, bytes) else self._wait_for(message, begun, now)
 
     def _is_own(self, name: bytes) -> bool:

@@ -30,6 +30,7 @@ class FakeDirectory:
         self.asked: list[tuple[int, Audience]] = []
         self.answers: dict[int, object] = {}
         self.closed: list[int] = []
+        self.referrals: dict[bytes, Found] = {}
 
     def search(self, message, audience, now):
         self.asked.append((message.message_id, audience))
@@ -53,6 +54,9 @@ class FakeDirectory:
         if wanted == key(PERSON):
             return Found(PERSON, {"cn": ["Hélène Durand".encode()], "sn": [b"Durand"]}, {})
         return None
+
+    def referral(self, wanted, audience):
+        return self.referrals.get(wanted)
 
     def matched(self, wanted, audience):
         return "o=apicrypt,c=FR" if names.is_within(wanted, key("o=apicrypt,c=FR")) else ""

@@ -10,6 +10,7 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import controls, responses
 from annuaire.ldap import dn as names
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import (
     AddRequest,
@@ -17,7 +18,9 @@ from annuaire.ldap.messages import (
     Message,
     ModifyDnRequest,
     ModifyRequest,
+    Operation,
 )
+from annuaire.ldap.operations import elsewhere
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 from annuaire.ldap.tree import Place
@@ -32,11 +35,15 @@ _TAGS: dict[type, int] = {
 
 
 def begin(
-    message: Message, service: Service, identity: Identity, audience: Audience, peer: str
+    message: Message, service: Service, identity: Identity, audience: Audience, peer: str, channel: Channel
 ) -> bytes | WriteJob:
     """The refusal, or the write to hand over."""
+    if service.require_tls and not channel.confidential and _holds_password(message.operation, service):
+        return end(message, WriteOutcome(ResultCode.confidentialityRequired, "a password in clear needs TLS"))
     outcome = _decide(message, service, identity, audience, peer)
-    return outcome if isinstance(outcome, WriteJob) else end(message, outcome)
+    if isinstance(outcome, WriteJob):
+        return elsewhere.answer(message, service, audience) or outcome
+    return end(message, outcome)
 
 
 def end(message: Message, outcome: WriteOutcome) -> bytes:
@@ -49,6 +56,17 @@ def end(message: Message, outcome: WriteOutcome) -> bytes:
         outcome.text,
         controls=controls.encode_controls(outcome.controls),
     )
+
+
+def _holds_password(request: Operation, service: Service) -> bool:
+    """Whether values of userPassword are sent, by any of its names."""
+    if isinstance(request, AddRequest):
+        sent = [name for name, _ in request.attributes]
+    elif isinstance(request, ModifyRequest):
+        sent = [name for _, name, values in request.changes if values]
+    else:
+        return False
+    return any(service.schema.canonical(name.partition(";")[0]).lower() == "userpassword" for name in sent)
 
 
 def _decide(
