@@ -29,15 +29,17 @@ class Recording:
     writer: Writer
     hides: bool = False
     # In whose name what follows is written, for the journal: from which touched entry on.
-    _by: list[tuple[int, By]] = field(default_factory=list)
+    _by: list[tuple[int, By | None]] = field(default_factory=list)
 
-    def by(self, who: By) -> None:
+    def by(self, who: By | None) -> None:
+        """None: nobody's change, of which nothing is told."""
         self._by.append((len(self.writer.touched), who))
 
     def tell(self, told: Trace) -> None:
         ends = [start for start, _ in self._by[1:]] + [len(self.writer.touched)]
         for (start, who), end in zip(self._by, ends, strict=True):
-            telling.tell(told, telling.of_written(self.writer.touched[start:end]), who)
+            if who is not None:
+                telling.tell(told, telling.of_written(self.writer.touched[start:end]), who)
 
 
 @contextmanager

@@ -19,16 +19,18 @@ NOT_ALLOWED = frozenset(
 )
 
 
-def by(job: WriteJob) -> By:
-    """A person who changes their own entry is not named beside it."""
+def by(job: WriteJob) -> By | None:
+    """A person who changes their own entry is not named beside it. None: nobody's change."""
+    if job.quiet:
+        return None
     return By(job.actor if job.grant.attributes is None else trace.SELF, job.peer)
 
 
 def refused(told: Trace, job: WriteJob, outcome: WriteOutcome) -> None:
     """Tell of a write that was not done, when it was not allowed."""
-    if outcome.code not in NOT_ALLOWED:
-        return
     who = by(job)
+    if who is None or outcome.code not in NOT_ALLOWED:
+        return
     asked = type(job.request).__name__.removesuffix("Request").lower()
     dn = job.request.dn
     told(
