@@ -176,13 +176,14 @@ class StoreSource:
         return rules.shipped(self.settings.profile)
 
     def views(self, reader: Reader) -> Views:
-        """The views under the liste blanche of now."""
-        loaded = (reader.liste_blanche(), reader.liste_blanche_change())
+        """The views under the liste blanche of now, on the day that it is: regions open by date."""
+        now = datetime.now(UTC)
+        loaded = (reader.liste_blanche(), reader.liste_blanche_change(), now.date())
         known = self._kept.get("views")
         if isinstance(known, tuple) and known[0] == loaded and isinstance(known[1], Views):
             return known[1]
         listed = None if loaded[0] is None else frozenset([row.domain for row in reader.domains()])
-        made = Views(self.schema(), self.suffix, self.settings, self.rules(), listed, datetime.now(UTC))
+        made = Views(self.schema(), self.suffix, self.settings, self.rules(), listed, now)
         self._kept["views"] = (loaded, made)
         return made
 

@@ -48,7 +48,8 @@ class Table:
             self.layout: Layout = headers.match(self._header(), file)
         except Malformed as malformed:
             where = f"{name} : " if name else ""
-            raise Malformed(where + malformed.public, malformed.reason) from None
+            more = malformed.reason if malformed.reason != malformed.public else ""
+            raise Malformed(where + malformed.public, more) from None
 
     def lines(self) -> Iterator[Lines]:
         """All lines behind the header."""

@@ -266,6 +266,7 @@ def test_a_file_with_missing_columns_is_refused_with_their_names():
         blocks(table(header=header), "liste.txt")
     assert "« Adresse BAL », « Code Profession »" in str(caught.value)
     assert str(caught.value).startswith("liste.txt : ")
+    assert str(caught.value).count("Adresse BAL") == 1
 
 
 @pytest.mark.parametrize(
