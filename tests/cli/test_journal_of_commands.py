@@ -216,8 +216,10 @@ class TestImports:
         steps = "\n".join(
             [
                 account(new, V2, DOCTOR).replace("objectClass", "changetype: add\nobjectClass", 1),
-                f"dn: uid=jean.dupont,{base}\nchangetype: modify\nreplace: telephoneNumber\n"
-                "telephoneNumber: +33 3 53 01 00 02\n-\nreplace: userPassword\nuserPassword: {SSHA}AAAA\n-\n",
+                (
+                    f"dn: uid=jean.dupont,{base}\nchangetype: modify\nreplace: telephoneNumber\n"
+                    "telephoneNumber: +33 3 53 01 00 02\n-\nreplace: userPassword\nuserPassword: {SSHA}AAAA\n-\n"
+                ),
                 f"dn: uid=jean.dupont,{base}\nchangetype: modrdn\nnewrdn: uid=jean\ndeleteoldrdn: 1\n",
                 f"dn: uid=yves.ancien,{base}\nchangetype: delete\n",
                 f"dn: uid=nobody,{base}\nchangetype: delete\n",
