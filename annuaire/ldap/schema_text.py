@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annuaire.errors import Misconfigured
+from annuaire.ldap import schema_ldif
 
 # The largest schema file seen is under 100 kB: anything much larger is not a schema.
 FILE_MAX = 4 * 1024 * 1024
@@ -81,7 +82,8 @@ def read(path: Path, macros: dict[str, str]) -> Iterator[Definition]:
     except UnicodeDecodeError as trouble:
         line = data.count(b"\n", 0, trouble.start) + 1
         raise Misconfigured(f"{path}:{line}: not UTF-8 text") from None
-    for line, logical in _logical_lines(text):
+    logical_lines = schema_ldif.lines(text, path) if schema_ldif.is_one(text) else _logical_lines(text)
+    for line, logical in logical_lines:
         where = f"{path}:{line}"
         word, _, rest = logical.partition(" ")
         directive = _DIRECTIVES.get(word.lower())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from annuaire.errors import Misconfigured
-from annuaire.ldap import schema_text, syntaxes
+from annuaire.ldap import schema_repeats, schema_text, syntaxes
 from annuaire.ldap.matching import Rule, Rules
 from annuaire.ldap.schema_text import Definition
 
@@ -79,6 +79,7 @@ class Catalogue:
     def __init__(self, definitions: Iterable[Definition], rules: Rules) -> None:
         self._rules = rules
         self._problems: list[str] = []
+        self._repeated: list[tuple[Definition, Definition]] = []  # the second, the first
         self._types: dict[str, Definition] = {}
         self._classes: dict[str, Definition] = {}
         self.syntaxes: dict[str, str] = {oid: known.description for oid, known in syntaxes.KNOWN.items()}
@@ -99,6 +100,7 @@ class Catalogue:
         for definition in self._supertypes_first(self.written_classes, self._classes):
             object_class = self._class(definition)
             self.classes.update(dict.fromkeys(_all_names(definition), object_class))
+        self._compare_repeated()
         if self._problems:
             raise Misconfigured("\n".join(self._problems))
 
@@ -106,10 +108,11 @@ class Catalogue:
         self, definition: Definition, known: dict[str, Definition], written: list[Definition]
     ) -> None:
         if definition.oid in known:
-            # OpenLDAP's own files repeat what ours define: the first one holds, if both mean the same thing.
             first = known[definition.oid]
             if not {name.lower() for name in first.names()} & {name.lower() for name in definition.names()}:
                 self._complain(definition, f"{definition.oid} is already {_title(first)} ({first.where})")
+            else:
+                self._repeated.append((definition, first))
             return
         known[definition.oid] = definition
         written.append(definition)
@@ -117,6 +120,17 @@ class Catalogue:
             other = known.setdefault(name.lower(), definition)
             if other is not definition:
                 self._complain(definition, f"the name {name} is already that of {other.oid} ({other.where})")
+
+    def _compare_repeated(self) -> None:
+        for again, first in self._repeated:
+            if again.directive == schema_text.ATTRIBUTE_TYPE:
+                found = schema_repeats.of_type(again, self.attributes[again.oid], self.attributes)
+            else:
+                found = schema_repeats.of_class(again, self.classes[again.oid], self.attributes, self.classes)
+            if differing := ", ".join(found):
+                self._complain(
+                    again, f"{_title(again)} is already defined otherwise ({first.where}): {differing}"
+                )
 
     def _complain(self, definition: Definition, text: str) -> None:
         self._problems.append(f"{definition.where}: {text}")

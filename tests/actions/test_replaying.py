@@ -323,7 +323,7 @@ def test_what_a_server_notes_of_itself_is_passed_over(store):
         ("dn: uid=jean,UNDER\nchangetype: modrdn\nnewrdn: ou=lyon\ndeleteoldrdn: 0\n", 68),
         ("dn: ou=lyon,UNDER\nchangetype: modrdn\nnewrdn: ou=x\ndeleteoldrdn: 1\nnewsuperior: ou=lyon,UNDER\n", 53),
         ("dn: uid=jean,UNDER\nchangetype: modrdn\nnewrdn: uid=x\ndeleteoldrdn: 1\nnewsuperior: ou=no,UNDER\n", 32),
-        ("dn: uid=jean,UNDER\nchangetype: modrdn\nnewrdn: uid=x\ndeleteoldrdn: 1\nnewsuperior: dc=else\n", 32),
+        ("dn: uid=jean,UNDER\nchangetype: modrdn\nnewrdn: uid=x\ndeleteoldrdn: 1\nnewsuperior: dc=else\n", 71),
         ("dn: uid=jean,UNDER\ncontrol: 1.2.3 true\nchangetype: delete\n", 12),
         ("dn: uid=jean,UNDER\ncontrol: 1.2.3 false\nchangetype: delete\n", 0),
         ("dn: uid=jean,UNDER\ncontrol: 2.16.840.1.113730.3.4.2 true\nchangetype: delete\n", 0),

@@ -92,14 +92,3 @@ def test_our_standard_files_mean_what_openldaps_mean(name: str) -> None:
                 wanted_types = [ours.attribute(one) for one in theirs.fields.get(field, ())]
                 assert {one.key for one in wanted_types if one} <= keys, (mine.name, field)
             assert {one.lower() for one in theirs.fields.get("SUP", ())} <= mine.superclasses
-
-
-@needs_their_files
-@pytest.mark.parametrize(
-    "name", ["nis", "misc", "openldap", "collective", "corba", "java", "duaconf", "dyngroup", "pmi"]
-)
-def test_openldaps_other_files_load_beside_ours(name: str) -> None:
-    path = THEIRS / f"{name}.schema"
-    if not path.is_file():
-        pytest.skip(f"{path} is not installed")
-    assert schema.load([*schema.shipped(), path]).attribute("cn")
