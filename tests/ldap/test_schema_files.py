@@ -112,8 +112,7 @@ def test_two_files_that_contradict_each_other_are_told_apart(fixtures: Path) -> 
     [
         ("attributetype ( 2.5.4.3 NAME ( 'cn' 'commonName' ) SUP name SINGLE-VALUE )", "SINGLE-VALUE"),
         (
-            "attributetype ( 2.5.4.13 NAME 'description' EQUALITY caseExactMatch"
-            " SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",
+            "attributetype ( 2.5.4.13 NAME 'description' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",
             "EQUALITY, SYNTAX",
         ),
         ("objectclass ( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST cn )", "MUST"),
@@ -132,13 +131,9 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_line(wrong) -> None:
         "attributetype ( 1.3.6.1.4.1.99999.1 NAME 'a' SUP nowhere )\n\n"
         "objectclass ( 1.3.6.1.4.1.99999.2 NAME 'b' MUST nothing )\n"
         "attributetype ( 1.3.6.1.4.1.99999.3 NAME 'cn' SUP name )\n"
-    ).splitlines()
-    assert [one.rpartition("own.schema:")[2].partition(":")[0] for one in said] == [
-        "4",
-        "1",
-        "1",
-        "3",
-    ] or all(any(f"own.schema:{line}:" in one for one in said) for line in (1, 3, 4))
+    )
+    for line in (1, 3, 4):
+        assert f"own.schema:{line}: " in said
 
 
 def test_a_macro_must_stand_before_it_is_used(wrong) -> None:
