@@ -115,6 +115,15 @@ class Directory:
         """Octets that are others when the index has moved."""
         return self._reader.beacon()
 
+    def standing(self) -> tuple[int, dict[str, int]]:
+        """The change that the index contains, and its size: for administrators, for it counts the hidden."""
+        snapshot = self._reader.snapshot()
+        try:
+            recent = 0 if snapshot.recent is None else snapshot.recent.part.count
+            return snapshot.change, {"Base": snapshot.base.part.count, "Recent": recent}
+        finally:
+            snapshot.end()
+
     def _snapshot(self, audience: Audience) -> Snapshot:
         """The index now. Unavailable for strangers while somebody who hides is still in it."""
         snapshot = self._reader.snapshot()

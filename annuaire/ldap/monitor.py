@@ -36,8 +36,6 @@ class Worker:
     connections: int
     connections_in_all: int
     operations: Mapping[str, int]  # by name
-    entries: int  # sent in answers
-    octets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Figures:
     uptime: int  # seconds
     workers: Sequence[Worker]
     contexts: Sequence[str]  # naming contexts
-    listeners: Sequence[str]  # labeledURI
+    listeners: Sequence[str]  # protocol and endpoint
     change: int  # the last one that the index contains
     index: Mapping[str, int] = field(default_factory=dict)  # further figures of the index, by name
     store: bool | None = None  # whether the store answered lately; None: nobody asked it
@@ -132,20 +130,13 @@ def entries(figures: Figures) -> list[Found]:
     for name, count in figures.index.items():
         made.counter(f"{name},cn=Index", count)
     made.container("Listeners")
-    for place, uri in enumerate(figures.listeners):
-        made.add(
-            f"Listener {place},cn=Listeners",
-            "monitoredObject",
-            f"Listener {place}",
-            user={"labeledURI": [uri]},
-        )
+    for place, listener in enumerate(figures.listeners):
+        name = f"Listener {place}"
+        made.add(f"{name},cn=Listeners", "monitoredObject", name, monitoredInfo=[listener])
     done = {name: sum(one.operations.get(name, 0) for one in counted) for name in OPERATIONS}
     made.operations("Operations", "Operations", sum(done.values()), "monitorContainer")
     for name, count in done.items():
         made.operations(f"{name},cn=Operations", name, count)
-    made.container("Statistics")
-    made.counter("Bytes,cn=Statistics", sum(one.octets for one in counted))
-    made.counter("Entries,cn=Statistics", sum(one.entries for one in counted))
     made.container("Store")
     if figures.store is not None:
         reachable = "TRUE" if figures.store else "FALSE"
@@ -162,8 +153,6 @@ def entries(figures: Figures) -> list[Found]:
         made.add(above, "monitorContainer", name, monitoredInfo=info, monitorTimestamp=[one.started])
         made.counter(f"Connections,cn={above}", one.connections)
         made.operations(f"Operations,cn={above}", "Operations", sum(one.operations.values()))
-        made.counter(f"Bytes,cn={above}", one.octets)
-        made.counter(f"Entries,cn={above}", one.entries)
     return made.finished()
 
 
@@ -174,12 +163,10 @@ class _Made:
         self._figures = figures
         self._found: list[Found] = []
 
-    def add(
-        self, place: str, kind: str, name: str, user: Mapping[str, list[str]] | None = None, **told: list[str]
-    ) -> None:
+    def add(self, place: str, kind: str, name: str, **told: list[str]) -> None:
         """An entry at a place below cn=Monitor: without its first `cn=` and its last RDN."""
         dn = f"cn={place},{ROOT}" if place else ROOT
-        shown = {"objectClass": ["top", "monitor", kind], "cn": [name or "Monitor"], **(user or {})}
+        shown = {"objectClass": ["top", "monitor", kind], "cn": [name or "Monitor"]}
         operational = {
             **told,
             "structuralObjectClass": [kind],

@@ -27,10 +27,11 @@ from annuaire.ldap import dn as names
 from annuaire.ldap import schema as schemas
 from annuaire.ldap import tree as trees
 from annuaire.ldap.identity import Administrator
+from annuaire.ldap.monitor import Monitor
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
-from annuaire.server import connections, ldap, postfix, proxied, routing, state, strangers, tls
+from annuaire.server import connections, figures, ldap, postfix, proxied, routing, state, strangers, tls
 from annuaire.server.connections import Bounds
 from annuaire.server.guesses import Guesses
 from annuaire.server.listening import Place
@@ -96,6 +97,16 @@ class Application:
         self._administrator = administrator(config, self.schema)
         if self._administrator is not None:
             self._administrator.scram(self._secret)  # made with the first exchange it would make that one longer
+        self._counts = figures.begin(loads)
+        reading = figures.Reading(
+            loads,
+            f"annuaire {annuaire.__version__}",
+            [config.suffix, *config.trees.suffixes],
+            [f"{one.place.protocol} {one.place.endpoint}" for one in inherited],
+            self.directory.standing,
+            lambda: self.writes.reached,
+        )
+        self.directory.monitor = Monitor(self.schema, reading.now)
         self._factories: list[ldap.LdapFactory | postfix.PostfixFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
@@ -173,8 +184,13 @@ class Application:
             message_max_anonymous=limits.message_anonymous,
             waiting_max=limits.pending,
             filter_depth=limits.filter_depth,
-            observer=OperationLog(config.log.operations == "all", config.log.values),
-            observe_operations=config.log.operations != "none",
+            observer=OperationLog(
+                config.log.operations == "all",
+                config.log.values,
+                self._counts,
+                config.log.operations == "none",
+            ),
+            observe_operations=True,
         )
 
 
@@ -200,7 +216,8 @@ def _schema(config: Config) -> Schema:
 
 
 def _directory(config: Config, reader: Reader, numbering: Numbering) -> Directory:
-    settings = Settings(config.suffix, _size_limits(config), config.limits.time)
+    limits = config.limits
+    settings = Settings(config.suffix, _size_limits(config), limits.time, page=limits.page)
     return Directory(reader, numbering, settings, state.cookie_key(config.state))
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet import address, protocol, tcp, unix
 from twisted.internet.task import LoopingCall
 
+from annuaire.server import figures
 from annuaire.server.loads import Loads
 
 # How often, and for how long, a worker that holds more connections than another leaves it the next one.
@@ -74,6 +75,7 @@ class BoundedFactory(protocol.Factory):
         self._per_client[connection.client] += 1
         if self._loads is not None:
             self._loads.opened()
+            self._loads.own_counts[figures.CONNECTIONS] += 1
         return True
 
     def forget(self, connection: Connection) -> None:

@@ -29,6 +29,7 @@ from annuaire.ldap.messages import (
     SearchRequest,
 )
 from annuaire.ldap.results import ResultCode
+from annuaire.server import figures
 
 log = logging.getLogger("annuaire.ldap")
 
@@ -55,12 +56,21 @@ _UNDER_WAY_MAX = 100_000
 class OperationLog:
     """The observer of `ldap.service`; `every` operation, or only those that end in an error."""
 
-    def __init__(self, every: bool, values: bool) -> None:
+    def __init__(
+        self, every: bool, values: bool, counts: memoryview | None = None, silent: bool = False
+    ) -> None:
         self._every = every
         self._values = values
+        # Where operations are counted (figures.py); `silent`: counted and not logged.
+        self._counts = counts
+        self._silent = silent
         self._under_way: dict[tuple[str, int], tuple[int, int | None]] = {}
 
     def answered(self, peer: str, message: Message, answer: bytes, last: bool, started: float) -> None:
+        if last and self._counts is not None and (place := figures.PLACES.get(type(message.operation))):
+            self._counts[place] += 1
+        if self._silent:
+            return
         if last and not self._every and answer.endswith(_SUCCESS) and not self._under_way:
             return
         try:

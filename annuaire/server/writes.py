@@ -67,6 +67,8 @@ class WriteThread:
         self._perform = perform
         self._waiting: queue.SimpleQueue[tuple[WriteJob, Done] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        # Whether the store was there for the last writes; None: nothing has been written yet.
+        self.reached: bool | None = None
 
     def submit(self, job: WriteJob, done: Done) -> None:
         """Call `done` in the reactor with the outcome, or with why there is none."""
@@ -106,6 +108,9 @@ class WriteThread:
 
     def _outcomes(self, jobs: list[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
         try:
-            return self._perform(jobs)
+            outcomes = self._perform(jobs)
+            self.reached = True
+            return outcomes
         except AnnuaireError as error:
+            self.reached = not isinstance(error, Unavailable)
             return [error] * len(jobs)
