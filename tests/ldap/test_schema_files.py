@@ -112,7 +112,7 @@ def test_two_files_that_contradict_each_other_are_told_apart(fixtures: Path) -> 
     [
         ("attributetype ( 2.5.4.3 NAME ( 'cn' 'commonName' ) SUP name SINGLE-VALUE )", "SINGLE-VALUE"),
         (
-            "attributetype ( 2.5.4.13 NAME 'description' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",
+            "attributetype ( 2.5.4.13 NAME 'description' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.6 )",
             "EQUALITY, SYNTAX",
         ),
         ("objectclass ( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST cn )", "MUST"),
