@@ -82,20 +82,17 @@ class Marks:
     """The marks of what a chunk of a base shows to each audience."""
 
     def __init__(self) -> None:
-        self._sums = dict.fromkeys(Audience, 0)
+        self._sums: dict[int, int] = {}  # by all the audiences that see the same entries
 
     def add(self, audiences: int, details: bytes, answer: bytes, passwords: bytes | None) -> None:
         if audiences:
             found = mark(details, answer, passwords)
-            for bit in self._sums:
-                if audiences & bit:
-                    self._sums[bit] += found
+            self._sums[audiences] = self._sums.get(audiences, 0) + found
 
     def row(self, chunk: int) -> tuple[bytes, bytes]:
         """As the base keeps them."""
-        return _marks_name(chunk), b"".join(
-            [(s % _MARKS).to_bytes(16, "little") for s in self._sums.values()]
-        )
+        sums = [sum([one for seers, one in self._sums.items() if seers & bit]) for bit in Audience]
+        return _marks_name(chunk), b"".join([(one % _MARKS).to_bytes(16, "little") for one in sums])
 
 
 def _marks_name(chunk: int) -> bytes:
