@@ -170,14 +170,12 @@ def _name(text: bytes) -> bytes:
 class Exchange:
     """The server's side, from the client's first message to its last."""
 
-    __slots__ = ("_first", "_keys", "_nonce", "server_first", "tried")
+    __slots__ = ("_first", "_keys", "_nonce", "server_first")
 
     def __init__(self, first: ClientFirst, known: ScramKeys, nonce: bytes | None = None) -> None:
         """nonce: the server's part of it, a new one but in tests."""
         self._first = first
         self._keys = known
-        # Made of the password that the client used: the same one gives the same again. Not the password.
-        self.tried = b""
         self._nonce = first.nonce + (base64.b64encode(os.urandom(_NONCE)) if nonce is None else nonce)
         self.server_first = b"r=%b,s=%b,i=%d" % (self._nonce, base64.b64encode(known.salt), known.iterations)
 
@@ -198,7 +196,7 @@ class Exchange:
             raise Malformed("not a proof of SCRAM")
         said = b",".join((self._first.bare, self.server_first, found[1]))
         signature = hmac.digest(self._keys.stored, said, "sha256")
-        client_key = self.tried = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
+        client_key = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
         # All three are compared, so that the time does not tell which one failed.
         same_nonce = hmac.compare_digest(found[3], self._nonce)
         same_binding = hmac.compare_digest(binding, self._first.header + binding_data)

@@ -169,7 +169,8 @@ def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: 
             return BindRefused(ResultCode.invalidCredentials, policy=PolicyError.accountLocked)
         proof = exchange.finish(credentials, binding)
         matched = proof is not None and known is not None
-        if not attempt.ended(matched, exchange.tried, asking.now) or identity is None:
+        # No two proofs are alike: the same wrong password again is a guess more, unlike in a simple bind.
+        if not attempt.ended(matched, credentials, asking.now) or identity is None:
             return BindRefused(ResultCode.invalidCredentials, dn=identity.dn if identity else None)
         proven = _as(replace(identity, proved=True), first.authzid, service)
         return Proven(proven.identity, proof) if isinstance(proven, Proven) else proven
