@@ -48,7 +48,7 @@ NONE = Count()
 class Rule(NamedTuple):
     """How many are free, the longest wait after them, and how soon one is forgotten; seconds."""
 
-    free: float
+    free: int
     most: float
     leak: float
 
@@ -83,11 +83,11 @@ def level(count: Count, rule: Rule, now: float) -> float:
 
 def until(count: Count, rule: Rule) -> float:
     """The moment before which nothing more is verified."""
-    # The last free one is followed by a wait: with five free ones the sixth is tried a second later.
-    beyond = count.level - rule.free
+    # Rounded: of those that came one after the other, none has leaked yet. The last free one is followed by a wait.
+    beyond = round(count.level) - rule.free
     if beyond < 0 or rule.most <= 0:
         return 0.0
-    return count.at + min(rule.most, _FIRST * 2.0 ** min(int(beyond), _DOUBLINGS_MAX))
+    return count.at + min(rule.most, _FIRST * 2.0 ** min(beyond, _DOUBLINGS_MAX))
 
 
 def client(peer: str) -> str:

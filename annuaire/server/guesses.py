@@ -24,8 +24,8 @@ from annuaire.domain.lockout import Count, Rule, Rules
 _KEY = 64
 _BUCKETS = 8192
 _WAYS = 8
-# tag, level, digest of the last wrong password, moment of it
-_COUNT = struct.Struct("<QfId")
+# tag, level, digest of the last wrong password, moment of it, end of the wait
+_COUNT = struct.Struct("<QfIdd")
 # tag, moment of the last login
 _KNOWN = struct.Struct("<Qd")
 _COUNTS_AT = _KEY
@@ -50,6 +50,7 @@ class _Slot(NamedTuple):
     tag: int
     held: Count
     wrong: int
+    until: float
 
 
 class Guesses:
@@ -63,59 +64,51 @@ class Guesses:
 
     def waits(self, name: bytes, client: str, now: float) -> bool:
         """Whether a password for this name from this client is not to be looked at yet."""
-        rules = self._rules
-        if self._until(self._pair(name, client), rules.pair, now) > now:
+        if self._slot(self._pair(name, client)).until > now:
             return True
         if self._known(name, client, now):
             return False
-        return (
-            self._until(self._name(name), rules.name, now) > now
-            or self._until(self._client(client), rules.client, now) > now
-        )
+        return self._slot(self._name(name)).until > now or self._slot(self._client(client)).until > now
 
     def failed(self, name: bytes, client: str, password: bytes, now: float) -> None:
         """Count a wrong password."""
         rules = self._rules
         wrong = int.from_bytes(self._digest(b"w", name, password)[:4], "little") or 1
         with self._locked():
-            pair = self._slot(self._pair(name, client), rules.pair, now)
+            pair = self._slot(self._pair(name, client))
             if pair.wrong == wrong and pair.held.level > 0:
                 return
             self._count(pair, rules.pair, now, wrong)
-            self._count(self._slot(self._name(name), rules.name, now), rules.name, now)
-            self._count(self._slot(self._client(client), rules.client, now), rules.client, now)
+            self._count(self._slot(self._name(name)), rules.name, now)
+            self._count(self._slot(self._client(client)), rules.client, now)
 
     def succeeded(self, name: bytes, client: str, now: float) -> None:
         """Forget what was wrong from there, and remember that the name has logged in there."""
         with self._locked():
-            pair = self._slot(self._pair(name, client), self._rules.pair, now)
+            pair = self._slot(self._pair(name, client))
             if pair.held.level > 0:
-                _COUNT.pack_into(self._memory, pair.position, 0, 0.0, 0, 0.0)
+                _COUNT.pack_into(self._memory, pair.position, 0, 0.0, 0, 0.0, 0.0)
             self._remember(self._digest(b"k", name, client.encode()), now)
 
     # ------------------------------------------------------------ counts
 
-    def _until(self, digest: bytes, rule: Rule, now: float) -> float:
-        slot = self._slot(digest, rule, now)
-        return lockout.until(slot.held, rule)
-
-    def _slot(self, digest: bytes, rule: Rule, now: float) -> _Slot:
+    def _slot(self, digest: bytes) -> _Slot:
         """The place of a count, or the one that it would take: an unused one, else whose wait ends first."""
         tag, first = self._place(digest, _COUNTS_AT, _COUNT.size)
         chosen, least = first, float("inf")
         for position in range(first, first + _WAYS * _COUNT.size, _COUNT.size):
-            theirs, level, wrong, at = _COUNT.unpack_from(self._memory, position)
+            theirs, level, wrong, at, until = _COUNT.unpack_from(self._memory, position)
             if theirs == tag:
-                return _Slot(position, tag, Count(level, at), wrong)
-            # A wait of another rule is about as long by this one, and only its order matters.
-            ends = 0.0 if not theirs else max(at, lockout.until(Count(level, at), rule))
+                return _Slot(position, tag, Count(level, at), wrong, until)
+            ends = max(at, until) if theirs else 0.0
             if ends < least:
                 chosen, least = position, ends
-        return _Slot(chosen, tag, lockout.NONE, 0)
+        return _Slot(chosen, tag, lockout.NONE, 0, 0.0)
 
     def _count(self, slot: _Slot, rule: Rule, now: float, wrong: int = 0) -> None:
-        level, at = lockout.counted(slot.held, rule, now)
-        _COUNT.pack_into(self._memory, slot.position, slot.tag, level, wrong, at)
+        count = lockout.counted(slot.held, rule, now)
+        until = lockout.until(count, rule)
+        _COUNT.pack_into(self._memory, slot.position, slot.tag, count.level, wrong, count.at, until)
 
     # ------------------------------------------------------------ who is known where
 
