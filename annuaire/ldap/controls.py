@@ -42,7 +42,7 @@ SORT_KEYS_MAX = 10
 _CONTROLS = 0xA0
 
 
-def decode_controls(data: bytes, position: int, limit: int) -> tuple[Control, ...]:
+def decode_controls(data: bytes, position: int, limit: int, most: int = CONTROLS_MAX) -> tuple[Control, ...]:
     """What follows the operation in its envelope; Perl's Net::LDAP sends an empty list, JNDI bare OIDs."""
     if position == limit:
         return ()
@@ -55,8 +55,8 @@ def decode_controls(data: bytes, position: int, limit: int) -> tuple[Control, ..
     ber.ignore_rest(data, stop, limit)
     controls: list[Control] = []
     while position < stop:
-        if len(controls) == CONTROLS_MAX:
-            raise ber.BadContent(f"more than {CONTROLS_MAX} controls")
+        if len(controls) == most:
+            raise ber.BadContent(f"more than {most} controls")
         start, end = ber.expect(data, position, stop, ber.SEQUENCE)
         oid_start, position = ber.expect(data, start, end, ber.OCTET_STRING)
         oid = data[oid_start:position].decode()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from annuaire.errors import Malformed
 from annuaire.ldap import ber, controls, responses, search_requests
-from annuaire.ldap.filters import DEPTH_MAX
 from annuaire.ldap.messages import (
     AbandonRequest,
     AddRequest,
@@ -30,6 +29,7 @@ from annuaire.ldap.messages import (
     Simple,
     UnbindRequest,
 )
+from annuaire.ldap.search_requests import USUAL, Bounds
 
 # Attributes of one added entry: the widest classes have some hundreds.
 ATTRIBUTES_MAX = 1024
@@ -65,7 +65,7 @@ class BadRequest(Malformed):
         self.response_tag = response_tag
 
 
-def decode(frame: bytes, depth_max: int = DEPTH_MAX) -> Message:
+def decode(frame: bytes, bounds: Bounds = USUAL) -> Message:
     """The message in a frame; see Note [Two ways to be malformed] for what is raised otherwise."""
     try:
         # Lengths up to 255 by index, the others by `ber.read`: this runs for every request.
@@ -105,10 +105,10 @@ def decode(frame: bytes, depth_max: int = DEPTH_MAX) -> Message:
         raise Malformed("operation longer than its message", f"{end} > {limit}")
     try:
         if tag == SEARCH:
-            operation: Operation = search_requests.decode(frame, start, end, depth_max)
+            operation: Operation = search_requests.decode(frame, start, end, bounds)
         else:
             operation = _rare(tag, frame, start, end)
-        control_list = controls.decode_controls(frame, end, limit) if end < limit else ()
+        control_list = controls.decode_controls(frame, end, limit, bounds.controls) if end < limit else ()
     except ber.BadContent as error:
         raise BadRequest(error.public, error.reason, message_id, RESPONSE_TAGS[tag]) from None
     except UnicodeDecodeError as error:

@@ -6,11 +6,13 @@ other form to `ber`; both read the same values. The filter is read without recur
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from annuaire.errors import Malformed
 from annuaire.ldap import ber
+from annuaire.ldap.controls import CONTROLS_MAX
 from annuaire.ldap.filters import (
+    DEPTH_MAX,
     And,
     Approximate,
     Equality,
@@ -30,6 +32,18 @@ FILTER_NODES_MAX = 4096
 # Tools that ask for every attribute of a schema stay below.
 SELECTION_MAX = 1024
 
+
+class Bounds(NamedTuple):
+    """What one request may hold (`[limits]`): each costs memory and work before anybody is known."""
+
+    depth: int = DEPTH_MAX  # nesting of the filter
+    parts: int = FILTER_NODES_MAX  # of the filter
+    attributes: int = SELECTION_MAX  # asked for
+    controls: int = CONTROLS_MAX
+
+
+USUAL = Bounds()
+
 # What is remembered makes frequent pieces free; bounds on count and size, so that strangers cannot fill the
 # memory with it.
 _REMEMBERED_MAX = 512
@@ -43,7 +57,7 @@ _parameters: dict[bytes, tuple[int, int, int, int, bool]] = {}
 _selections: dict[bytes, tuple[bytes, ...]] = {}
 
 
-def decode(frame: bytes, start: int, end: int, depth_max: int) -> SearchRequest:
+def decode(frame: bytes, start: int, end: int, bounds: Bounds = USUAL) -> SearchRequest:
     """The request whose body lies there; IndexError means that it is truncated."""
     size = frame[start + 1]
     if frame[start] == 0x04 and size < 0x80:
@@ -64,11 +78,11 @@ def decode(frame: bytes, start: int, end: int, depth_max: int) -> SearchRequest:
         parameters, position = _read_parameters(frame, stop, end)
     scope, deref, size_limit, time_limit, types_only = parameters
 
-    condition, position = _filter(frame, position, end, depth_max)
+    condition, position = _filter(frame, position, end, bounds.depth, bounds.parts)
 
     attributes = _selections.get(frame[position:end])
     if attributes is None:
-        attributes = _selection(frame, position, end)
+        attributes = _selection(frame, position, end, bounds.attributes)
     return SearchRequest(base, scope, deref, size_limit, time_limit, types_only, condition, attributes)
 
 
@@ -85,9 +99,9 @@ def _read_parameters(frame: bytes, begin: int, limit: int) -> tuple[tuple[int, i
     return parameters, position
 
 
-def _selection(frame: bytes, position: int, limit: int) -> tuple[bytes, ...]:
+def _selection(frame: bytes, position: int, limit: int, most: int) -> tuple[bytes, ...]:
     start, end = ber.expect(frame, position, limit, ber.SEQUENCE)
-    attributes = tuple(ber.read_strings(frame, start, end, SELECTION_MAX, "attributes asked for"))
+    attributes = tuple(ber.read_strings(frame, start, end, most, "attributes asked for"))
     if end != limit:
         ber.ignore_rest(frame, end, limit)
     elif limit - position <= _SELECTION_REMEMBERED_MAX:
@@ -106,7 +120,7 @@ def decode_filter(value: bytes, depth_max: int) -> Filter:
     if not value:
         raise ber.BadContent("control without the filter it needs")
     try:
-        found, end = _filter(value, 0, len(value), depth_max)
+        found, end = _filter(value, 0, len(value), depth_max, FILTER_NODES_MAX)
     except (IndexError, UnicodeDecodeError) as error:
         raise ber.BadContent("filter that cannot be decoded", str(error)) from None
     if end != len(value):
@@ -114,13 +128,13 @@ def decode_filter(value: bytes, depth_max: int) -> Filter:
     return found
 
 
-def _filter(frame: bytes, position: int, limit: int, depth_max: int) -> tuple[Filter, int]:
+def _filter(frame: bytes, position: int, limit: int, depth_max: int, parts_max: int) -> tuple[Filter, int]:
     """The filter that begins there, and where it ends; iterative, so that no depth can exhaust the stack."""
     names = ber.names
     # Each set or negation that is still open: its tag, and the parts and limit of what encloses it.
     open_sets: list[tuple[int, list[Filter], int]] = []
     parts: list[Filter] = []
-    budget = FILTER_NODES_MAX
+    budget = parts_max
     while True:
         tag = frame[position]
         size = frame[position + 1]
@@ -136,7 +150,7 @@ def _filter(frame: bytes, position: int, limit: int, depth_max: int) -> tuple[Fi
             raise Malformed("filter longer than what encloses it", f"{position} > {limit}")
         budget -= 1
         if budget < 0:
-            raise ber.BadContent(f"filter of more than {FILTER_NODES_MAX} parts")
+            raise ber.BadContent(f"filter of more than {parts_max} parts")
         if tag == 0xA4:
             # 04 n description 30 m (80|81|82) k value, each length short and exact: the usual single piece
             stop = start + 2 + frame[start + 1]

@@ -9,13 +9,13 @@ from annuaire.domain.audience import Audience
 from annuaire.domain.password import Remembered
 from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.directory import Directory
-from annuaire.ldap.filters import DEPTH_MAX
 from annuaire.ldap.framing import MESSAGE_MAX
 from annuaire.ldap.guessing import Guesses, Uncounted
 from annuaire.ldap.identity import Administrator
 from annuaire.ldap.messages import Message
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.search_requests import USUAL, Bounds
 from annuaire.ldap.sleeping import Followers
 from annuaire.ldap.tree import Tree
 
@@ -59,6 +59,6 @@ class Service:
     message_max_anonymous: int = MESSAGE_MAX
     followers: Followers = field(default_factory=Followers)
     waiting_max: int = WAITING_MAX
-    filter_depth: int = DEPTH_MAX
+    bounds: Bounds = USUAL
     observer: Observer | None = None
     observe_operations: bool = False

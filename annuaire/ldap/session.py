@@ -66,10 +66,10 @@ class Session(Association):
     """The state of one connection."""
 
     __slots__ = (
+        "_bounds",
         "_directory",
         "_early",
         "_feed",
-        "_filter_depth",
         "_message",
         "_observer",
         "_overflow",
@@ -86,7 +86,7 @@ class Session(Association):
     def __init__(self, service: Service, peer: str = "", channel: Channel | None = None) -> None:
         super().__init__(service, peer, channel)
         self._directory = service.directory
-        self._filter_depth = service.filter_depth
+        self._bounds = service.bounds
         # Beyond as many decoded requests the session is full: reading stops, and what had arrived in the same
         # read waits as bytes.
         self._waiting_max = service.waiting_max
@@ -113,7 +113,7 @@ class Session(Association):
             return b"" if self.closing else self._broken(error, now)
         if self.idle and len(frames) == 1:
             try:
-                message = requests.decode(frames[0], self._filter_depth)
+                message = requests.decode(frames[0], self._bounds)
             except Malformed as error:
                 return self._undecodable(error)
             if message.controls:
@@ -213,7 +213,7 @@ class Session(Association):
         waiting, overflow = self._waiting, self._overflow
         while overflow and len(waiting) < self._waiting_max:
             try:
-                message = requests.decode(overflow.popleft(), self._filter_depth)
+                message = requests.decode(overflow.popleft(), self._bounds)
             except Malformed as error:
                 waiting.append(error)
                 continue

@@ -25,6 +25,7 @@ from annuaire.index.reader import Reader
 from annuaire.index.search import Directory, Settings
 from annuaire.ldap import dn as names
 from annuaire.ldap import schema as schemas
+from annuaire.ldap import search_requests
 from annuaire.ldap import tree as trees
 from annuaire.ldap.identity import Administrator
 from annuaire.ldap.monitor import Monitor
@@ -96,7 +97,9 @@ class Application:
         self._secret = hmac.digest(state.cookie_key(config.state), b"names that nobody has", "sha256")
         self._administrator = administrator(config, self.schema)
         if self._administrator is not None:
-            self._administrator.scram(self._secret)  # made with the first exchange it would make that one longer
+            self._administrator.scram(
+                self._secret
+            )  # made with the first exchange it would make that one longer
         self._counts = figures.begin(loads)
         reading = figures.Reading(
             loads,
@@ -183,7 +186,9 @@ class Application:
             message_max=limits.message,
             message_max_anonymous=limits.message_anonymous,
             waiting_max=limits.pending,
-            filter_depth=limits.filter_depth,
+            bounds=search_requests.Bounds(
+                limits.filter_depth, limits.filter_parts, limits.attributes, limits.controls
+            ),
             observer=OperationLog(
                 config.log.operations == "all",
                 config.log.values,

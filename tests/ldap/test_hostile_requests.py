@@ -7,6 +7,7 @@ import pytest
 
 from annuaire.errors import Malformed
 from annuaire.ldap import ber, controls, filters, messages, requests, search_requests
+from annuaire.ldap.search_requests import Bounds
 
 PRESENT = b"\x87\x02cn"
 PARAMETERS = bytes.fromhex("0a0102 0a0100 020100 020100 010100")
@@ -177,7 +178,7 @@ def depth_of(condition):
 def test_the_deepest_filter_allowed_is_read():
     message = requests.decode(search(condition=nested(filters.DEPTH_MAX)))
     assert depth_of(message.operation.filter) == filters.DEPTH_MAX
-    message = requests.decode(search(condition=nested(3)), depth_max=3)
+    message = requests.decode(search(condition=nested(3)), Bounds(depth=3))
     assert depth_of(message.operation.filter) == 3
 
 
@@ -192,7 +193,7 @@ def test_a_deeper_filter_is_refused_at_once(tag, depth):
 
 
 def test_four_times_the_depth_of_the_stack_is_read_without_recursion_when_allowed():
-    message = requests.decode(search(condition=nested(4000)), depth_max=4000)
+    message = requests.decode(search(condition=nested(4000)), Bounds(depth=4000))
     assert depth_of(message.operation.filter) == 4000
 
 
@@ -209,6 +210,25 @@ def test_as_many_clauses_as_allowed_are_read_and_one_more_is_refused():
         requests.decode(search(condition=ber.tlv(0xA1, PRESENT * (most + 1))))
     with pytest.raises(requests.BadRequest, match="parts"):
         requests.decode(search(condition=ber.tlv(0xA1, b"\xa0\x00" * 200_000)))
+
+
+def test_an_operator_may_allow_less():
+    small = Bounds(parts=3, attributes=2, controls=1)
+    allowed = (
+        search(condition=ber.tlv(0xA1, PRESENT * 2)),
+        search(selection=ber.sequence([b"\x04\x03car"] * 2)),
+        search(rest=ber.tlv(0xA0, b"\x30\x03\x04\x011")),
+    )
+    refused = (
+        search(condition=ber.tlv(0xA1, PRESENT * 3)),
+        search(selection=ber.sequence([b"\x04\x03car"] * 3)),
+        search(rest=ber.tlv(0xA0, b"\x30\x03\x04\x011" * 2)),
+    )
+    for frame in allowed:
+        requests.decode(frame, small)
+    for frame, said in zip(refused, ("parts", "attributes", "controls"), strict=True):
+        with pytest.raises(requests.BadRequest, match=said):
+            requests.decode(frame, small)
 
 
 LISTS = {

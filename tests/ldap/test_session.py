@@ -9,6 +9,7 @@ from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import NotFound, Refused, Unavailable
 from annuaire.ldap import ber, controls, responses
 from annuaire.ldap.messages import Control
+from annuaire.ldap.search_requests import Bounds
 from annuaire.ldap.session import TURN_REQUESTS_MAX
 
 
@@ -364,7 +365,7 @@ class TestFaults:
         assert client.result(asking.search(2)).code == 0
 
     def test_a_filter_too_deep_is_refused_and_the_connection_lives(self):
-        client = Client(filter_depth=10)
+        client = Client(bounds=Bounds(depth=10))
         deep = "(&" * 10 + "(cn=x)" + ")" * 10
         assert client.result(asking.search(1, deep)).code == 0
         deeper = "(&" * 11 + "(cn=x)" + ")" * 11
