@@ -58,6 +58,9 @@ class Workplace:
         assert asking.codes(answer)[-1][1] == 0, asking.read(answer)[-1]
         return answer
 
+    def add(self, rdns: str, attributes: dict[str, list[bytes]]) -> None:
+        self._say(asking.add(6, f"{rdns},{self.base}", attributes))
+
     def stored(self, rdns: str = "", attributes: Sequence[str] = ("*",)) -> dict[str, list[bytes]] | None:
         """What an entry below the folder holds; None when there is none."""
         name = f"{rdns},{self.base}" if rdns else self.base
