@@ -60,14 +60,6 @@ OPERATIONAL = (
 Slices = Generator[bytes, None, None]
 
 
-class _Ended(Exception):
-    """A limit of the request ends its refresh."""
-
-    def __init__(self, code: ResultCode) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 @dataclass
 class _Replica:
     """One consumer: what it asked, and how far it has been told."""
@@ -83,6 +75,7 @@ class _Replica:
     worked: float = 0.0
     limit: int = 0  # of entries in the refresh, 0 for none
     refreshing: bool = True
+    code: ResultCode = ResultCode.success  # anything else: a limit of the request ends its refresh
     _queries: dict[int, tuple[Snapshot, Query]] = field(default_factory=dict)
 
     def query(self, made: Callable[[Snapshot], Query]) -> Query:
@@ -149,10 +142,9 @@ class Synchronizer:
             # slapd takes a cookie that is not later than its own for old news, and would drop nothing.
             told = max(told, cookie.moment + 1)
         work = self._everything(replica, found, start) if rows is None else self._changes(replica, rows)
-        try:
-            yield from self._slices(replica, work, start)
-        except _Ended as ended:
-            yield _done(number, ended.code)
+        yield from self._slices(replica, work, start)
+        if replica.code != ResultCode.success:
+            yield _done(number, replica.code)
             return
         if not asked.persist:
             controls = sync.done(cookie.at(told), rows is not None)
@@ -213,11 +205,12 @@ class Synchronizer:
                 start.end()
                 now.end()
             yield b"".join(pieces)
-            if over:
+            if over or replica.code != ResultCode.success:
                 return
             replica.worked += time.monotonic() - began
             if replica.refreshing and 0 < replica.request.time_limit < replica.worked:
-                raise _Ended(ResultCode.timeLimitExceeded)
+                replica.code = ResultCode.timeLimitExceeded
+                return
 
     # -------------------------------------------------------------- everything
 
@@ -238,6 +231,8 @@ class Synchronizer:
             if some:
                 yield self._encoded(replica, some, answerer, start)
                 some = []
+                if replica.code != ResultCode.success:
+                    return
             if hit is PAUSE or clock.over():
                 yield None
                 clock.restart()
@@ -273,7 +268,8 @@ class Synchronizer:
         """The messages of these entries. Note [Who is hidden meanwhile is not sent] (output.py)."""
         if replica.now is not start:
             hits = query.still_seen(replica.now, hits, replica.asker.audience)
-        return [self._message(replica, hit, answerer, State.ADD) for hit in hits]
+        found = [self._message(replica, hit, answerer, State.ADD) for hit in hits]
+        return [one for one in found if one]
 
     # -------------------------------------------------------------- what changed
 
@@ -316,6 +312,8 @@ class Synchronizer:
             if hit is not None:  # otherwise it changed again, and that will be told
                 answerer = self._answerer(replica.now, replica.request)
                 yield [self._message(replica, hit, answerer, State.ADD if replica.refreshing else state)]
+                if replica.code != ResultCode.success:
+                    return
             if clock.over():
                 yield None
                 clock.restart()
@@ -392,7 +390,8 @@ class Synchronizer:
     def _message(self, replica: _Replica, hit: Hit, answerer: Answerer, state: State) -> bytes:
         if replica.refreshing:
             if 0 < replica.limit <= replica.sent:
-                raise _Ended(ResultCode.sizeLimitExceeded)
+                replica.code = ResultCode.sizeLimitExceeded
+                return b""
             replica.sent += 1
         sight, identifier = hit
         operation = answerer.messages(b"", sight, [identifier], replica.asker.audience)[2]
