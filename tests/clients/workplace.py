@@ -85,7 +85,8 @@ def _values(entry: responses.Entry) -> dict[str, list[bytes]]:
 
 
 def program(name: str) -> str:
-    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin")
+    # The system's own first: it has the libraries that its packages bring.
+    found = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
