@@ -8,8 +8,7 @@ found: had somebody else changed the password meanwhile, nothing is found to del
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from annuaire.domain import password
 from annuaire.domain.access import Grant
@@ -35,19 +34,21 @@ _UNKNOWN_SCHEME = (
 )
 
 
-class Prepared(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Prepared:
     """A write that can be done without hashing anything."""
 
     job: WriteJob
     exact: bool = False  # it deletes what was found: noSuchAttribute may mean that it was changed meanwhile
-    generated: bytes | None = None
+    generated: bytes | None = field(default=None, repr=False)
 
 
-class Declined(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Declined:
     """Why a write is not done; `guessed`: what was given as the old password, and is not."""
 
     outcome: WriteOutcome
-    guessed: bytes | None = None
+    guessed: bytes | None = field(default=None, repr=False)
 
 
 class _DeclinedError(Exception):
