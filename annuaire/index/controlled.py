@@ -57,6 +57,7 @@ class Controlled:
                 return
         search = _identity(request, prepared.target.key, asked, output.audience)
         if asked.view is not None:
+            output.partial = True
             if not _refused_view(asked, order, output, response):
                 assert order is not None
                 yield from self._view(prepared, order, output, asked.view, search, snapshot, response)
@@ -70,7 +71,7 @@ class Controlled:
                     return
                 place = found
             cookie = yield from self._page(prepared, order, output, asked.page, place, search, snapshot)
-            output.more = bool(cookie)
+            output.partial = bool(cookie) or not asked.page.size
             response.append(controls.paged_results(0, cookie))
         elif order is None or order.natural:
             yield from self._first(prepared, output)

@@ -42,7 +42,7 @@ class Deadline:
 class Output:
     """What one search sends, and how it ends."""
 
-    __slots__ = ("_answerer", "_deadline", "_number", "_snapshot", "audience", "code", "more", "text")
+    __slots__ = ("_answerer", "_deadline", "_number", "_snapshot", "audience", "code", "partial", "text")
 
     def __init__(
         self, number: bytes, answerer: Answerer, audience: Audience, deadline: Deadline, snapshot: Snapshot
@@ -54,7 +54,7 @@ class Output:
         self._deadline = deadline
         self.code = ResultCode.success
         self.text = ""
-        self.more = False  # another page follows
+        self.partial = False  # a page that others follow, or a window
 
     def refuse(self, code: ResultCode, text: str) -> None:
         """End the search so."""

@@ -8,11 +8,12 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.index import apart, family, layout
 from annuaire.index import entry as entries
-from annuaire.index.compile import Compiler, Plan
+from annuaire.index.compile import Plan
 from annuaire.index.gather import Hit, Universe
 from annuaire.index.prepare import ancestors
 from annuaire.index.reader import KNOWN_MAX, Snapshot
 from annuaire.index.sight import Sight
+from annuaire.index.strict import Strict
 from annuaire.ldap import dn, messages
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.schema import Schema
@@ -133,7 +134,8 @@ def _scope_of(snapshot: Snapshot, target: Target, scope: int, audience: int, sce
                     one = BitMap([identifier & layout.CHUNK_MASK])
                     universe[chunk] = universe[chunk] | one if chunk in universe else one
         if not scene.manages:
-            references += apart.hits(sight, apart.common(universe, referring))
+            if not scene.subentries:
+                references += apart.hits(sight, apart.common(universe, referring))
             universe = apart.without(universe, referring)
         if scene.subentries:
             universe = apart.common(universe, subentries)
@@ -184,13 +186,13 @@ def prepare(
     request: SearchRequest,
     key: bytes,
     audience: Audience,
-    compiler: Compiler,
+    compiler: Strict,
     limits: SizeLimits,
     scene: Scene = ORDINARY,
 ) -> Query:
     """The query of a request whose base has that key."""
     target = resolve(snapshot, key, audience)
-    plan = compiler.plan(request.filter, lambda: family.of(snapshot, audience))
+    plan = compiler.plan(request.filter, key, lambda: family.of(snapshot, audience))
     limit = limit_of(limits, audience, request.size_limit, plan)
     if not target.hits:
         return Query(target, plan, [], limit, [])

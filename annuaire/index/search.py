@@ -29,6 +29,7 @@ from annuaire.index.prepare import Numbering
 from annuaire.index.query import Query, SizeLimits
 from annuaire.index.quick import QuickEquality
 from annuaire.index.reader import KNOWN_MAX, Reader, Snapshot
+from annuaire.index.strict import Strict
 from annuaire.index.synchronizing import Synchronizer
 from annuaire.ldap import ber, controls, dn, messages, referrals, responses, search_controls, sync
 from annuaire.ldap.directory import Account, Answer, Found
@@ -56,6 +57,7 @@ class Settings(NamedTuple):
     time_limit: float  # seconds, 0 for none
     accounts: Audience = Audience.APICRYPT  # the audience of a user bound as their own entry
     page: int = 0  # entries of one page, 0 for any number
+    trees: tuple[str, ...] = ()  # `[trees] suffixes`, where filters are evaluated strictly
 
 
 class Directory:
@@ -71,11 +73,13 @@ class Directory:
         self._controlled = Controlled(numbering, Seal(cookie_key), settings.page)
         self._suffix = dn.key(dn.parse(settings.suffix), self._schema)
         self._bases = query.Bases(self._schema, self._suffix)
-        self._quick = QuickEquality(numbering, self._bases, self._answerer)
+        trees = tuple([dn.key(dn.parse(one), self._schema) for one in settings.trees])
+        self._strict = Strict(self._compiler, self._schema, trees)
+        self._quick = QuickEquality(numbering, self._bases, self._answerer, self._strict)
         self._names = BindNames(numbering, settings.suffix, settings.accounts)
         self.monitor: Monitor | None = None  # what administrators find at cn=Monitor
         self._synchronizer = Synchronizer(
-            numbering, self._compiler, self._bases, settings.size, self._snapshot, self._answerer
+            numbering, self._strict, self._bases, settings.size, self._snapshot, self._answerer
         )
 
     # -------------------------------------------------------------- search
@@ -185,7 +189,7 @@ class Directory:
             yield [_done(number, ResultCode.protocolError, text=error.public)]
             return
         prepared = query.prepare(
-            snapshot, request, key, audience, self._compiler, self._settings.size, asked.scene
+            snapshot, request, key, audience, self._strict, self._settings.size, asked.scene
         )
         if prepared.target.referral is not None and not asked.scene.manages:
             yield [self._referred(number, prepared.target.referral, request)]
@@ -208,7 +212,7 @@ class Directory:
                     yield from self._in_order(prepared, output)
             else:
                 yield from self._controlled.answer(prepared, output, asked, request, snapshot, response)
-            if prepared.references and output.code == ResultCode.success and not output.more:
+            if prepared.references and output.code == ResultCode.success and not output.partial:
                 yield [self._references(number, prepared, request)]
         except TooLate:
             pass
