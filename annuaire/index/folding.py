@@ -132,6 +132,11 @@ def _without_marks(fold: Fold) -> Fold:
     return marked
 
 
+def is_by_case(attribute: AttributeType) -> bool:
+    """Whether values of this type are folded as identifiers and addresses are, for equality or for substrings."""
+    return _case in (equality(attribute), substrings(attribute))
+
+
 @lru_cache(maxsize=1024)
 def equality(attribute: AttributeType) -> Fold | None:
     """How values of this type are compared for equality; None when the type has no equality rule."""

@@ -18,6 +18,7 @@ from annuaire.index.prepare import Numbering, value_digest
 from annuaire.index.query import Bases
 from annuaire.index.reader import Snapshot
 from annuaire.index.sight import Sight
+from annuaire.index.strict import Strict
 from annuaire.ldap import ber, messages, responses
 from annuaire.ldap.filters import Equality
 from annuaire.ldap.messages import SearchRequest
@@ -37,8 +38,13 @@ class QuickEquality:
     """Answers equality of one attribute without options or subtypes, in a subtree or one level."""
 
     def __init__(
-        self, numbering: Numbering, bases: Bases, answerer: Callable[[Snapshot, SearchRequest], Answerer]
+        self,
+        numbering: Numbering,
+        bases: Bases,
+        answerer: Callable[[Snapshot, SearchRequest], Answerer],
+        strict: Strict,
     ) -> None:
+        self._strict = strict
         self._numbering = numbering
         self._bases = bases
         self._answerer = answerer
@@ -99,7 +105,7 @@ class QuickEquality:
             target = query.resolve(snapshot, self._bases.key(request.base), audience)
         except Malformed:
             return None
-        if fold is None or not target.hits:
+        if fold is None or not target.hits or self._strict.applies(target.key):
             return None
         sights, references = query.scope_of(snapshot, target, request.scope, audience)
         if references or target.referral is not None:

@@ -24,13 +24,13 @@ from annuaire.index import entry as entries
 from annuaire.index import folding, gather, layout, prepare, query
 from annuaire.index.answering import Answerer
 from annuaire.index.candidate import Candidate
-from annuaire.index.compile import Compiler
 from annuaire.index.gather import PAUSE, Clock, Hit
 from annuaire.index.output import Pieces
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import Bases, Query, SizeLimits
 from annuaire.index.reader import Snapshot
+from annuaire.index.strict import Strict
 from annuaire.index.view_log import Row
 from annuaire.ldap import ber, dn, messages, responses, sync
 from annuaire.ldap.messages import SearchRequest
@@ -97,7 +97,7 @@ class Synchronizer:
     def __init__(
         self,
         numbering: Numbering,
-        compiler: Compiler,
+        compiler: Strict,
         bases: Bases,
         sizes: SizeLimits,
         snapshot: Callable[[Audience], Snapshot],

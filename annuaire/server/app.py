@@ -222,7 +222,8 @@ def _schema(config: Config) -> Schema:
 
 def _directory(config: Config, reader: Reader, numbering: Numbering) -> Directory:
     limits = config.limits
-    settings = Settings(config.suffix, _size_limits(config), limits.time, page=limits.page)
+    trees = config.trees.suffixes
+    settings = Settings(config.suffix, _size_limits(config), limits.time, page=limits.page, trees=trees)
     return Directory(reader, numbering, settings, state.cookie_key(config.state))
 
 
