@@ -95,7 +95,7 @@ class TestWhatIsOffered:
             "scram-sha-256",
         ):
             code = last(client, asking.sasl(2, mechanism)).code
-            assert (code == 14) == (mechanism in offered), mechanism
+            assert (code in (0, 14)) == (mechanism in offered), mechanism
         extensions = {one.decode() for one in told.attributes["supportedExtension"]}
         assert (capabilities.START_TLS in extensions) == (not channel.encrypted)
 

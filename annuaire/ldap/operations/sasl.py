@@ -69,8 +69,9 @@ def begin(request: Sasl, under_way: Challenge | None, asking: Asking) -> Outcome
         return BindRefused(ResultCode.invalidCredentials, "credentials too long")
     first = _FIRST[mechanism]
     goes_on = under_way is not None and under_way.mechanism == mechanism
-    if not goes_on and credentials is None:
-        # RFC 4422 §3.3: in all of these the client speaks first, if it likes in a step of its own.
+    if not goes_on and credentials is None and mechanism != EXTERNAL:
+        # RFC 4422 §3.3: in all of these the client speaks first, if it likes in a step of its own. ldap3 means with
+        # EXTERNAL that it has nothing to say, and waits for no challenge.
         return Challenge(mechanism, None, first)
     take = under_way.take if goes_on and under_way is not None else first
     try:
@@ -82,7 +83,7 @@ def begin(request: Sasl, under_way: Challenge | None, asking: Asking) -> Outcome
 def _unavailable(mechanism: str, channel: Channel) -> BindRefused:
     if mechanism == "PLAIN":
         return BindRefused(ResultCode.confidentialityRequired, "a password in clear needs TLS")
-    if mechanism == "EXTERNAL" and channel.encrypted:
+    if mechanism == EXTERNAL and channel.encrypted:
         return BindRefused(ResultCode.inappropriateAuthentication, "no client certificate was shown")
     return BindRefused(ResultCode.authMethodNotSupported, "this mechanism is not available here")
 
@@ -185,11 +186,12 @@ def _as(identity: Identity, authzid: bytes, service: Service) -> Proven | BindRe
     return Proven(taken)
 
 
+EXTERNAL = "EXTERNAL"
 SCRAM = "SCRAM-SHA-256"
 SCRAM_PLUS = "SCRAM-SHA-256-PLUS"
 _FIRST: dict[str, Callable[[bytes, Asking], Outcome]] = {
     "PLAIN": _plain,
-    "EXTERNAL": _external,
+    EXTERNAL: _external,
     SCRAM: _scram,
     SCRAM_PLUS: _scram_plus,
 }
