@@ -30,8 +30,9 @@ SHOWN_MAX = 100
     help="Configuration ; sinon $ANNUAIRE_CONFIG, puis ./annuaire.toml, puis les valeurs par défaut.",
 )
 @click.option("--deep", is_flag=True, help="Relire aussi toutes les entrées de la base et de l'index.")
+@click.option("--access", is_flag=True, help="Montrer plutôt qui lit et écrit quoi.")
 @options.with_json
-def check_command(path: Path | None, deep: bool, as_json: bool) -> int:
+def check_command(path: Path | None, deep: bool, access: bool, as_json: bool) -> int:
     """Vérifier la configuration, le schéma et la base.
 
     Montre ce qui diffère des valeurs par défaut et tous les problèmes à la fois ; code de sortie 78
@@ -41,8 +42,15 @@ def check_command(path: Path | None, deep: bool, as_json: bool) -> int:
     Exemples :
       annuaire check
       annuaire check --config /etc/annuaire.toml --deep
+      annuaire check --access
     """
     from annuaire import config as configuration
+
+    if access:
+        from annuaire.cli import access as table
+
+        click.echo(table.shown(configuration.load(path), as_json))
+        return 0
 
     problems: list[str] = []
     findings: list[str] = []

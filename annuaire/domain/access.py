@@ -6,10 +6,11 @@ for it. Writing is decided here, before anything is looked at, so that a refusal
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from annuaire.domain.audience import EVERYBODY, Audience
+from annuaire.domain.audience import EVERYBODY, NAMES, Audience
 
 # What a person changes of their own entry, and nothing else.
 SELF_WRITABLE = ("userPassword", "userCertificate", "telephoneNumber", "listeRouge", "apicryptInterop")
@@ -59,6 +60,35 @@ RIGHTS = {right.part: right for right in TABLE}
 def reads_own(audience: Audience) -> bool:
     """Whether whoever is bound as an entry of this audience reads that entry as it is stored, passwords aside."""
     return bool(audience & RIGHTS[Part.OWN].readers)
+
+
+class Permission(NamedTuple):
+    """One line of the table: what one audience does in one part."""
+
+    part: Part
+    audience: Audience
+    reads: bool
+    adds: bool
+    modifies: bool
+    deletes: bool
+    attributes: tuple[str, ...]  # which alone are modified; empty: all
+
+
+def permissions(tree_readers: Audience = EVERYBODY) -> Iterator[Permission]:
+    """The table line by line, each audience in each part. tree_readers: `[trees] readers`."""
+    for right in TABLE:
+        for audience in NAMES.values():
+            yield _permission(right, audience, tree_readers | ADMIN)
+
+
+def _permission(right: Right, audience: Audience, tree_readers: Audience) -> Permission:
+    part = right.part
+    if part is Part.OWN and audience & ADMIN:
+        right = RIGHTS[Part.ACCOUNTS]  # theirs lies there
+    readers = right.readers & tree_readers if part is Part.TREE else right.readers
+    writes = bool(audience & right.writers)
+    whole = writes and not right.attributes
+    return Permission(part, audience, bool(audience & readers), whole, writes, whole, right.attributes)
 
 
 class Grant(NamedTuple):
