@@ -179,7 +179,7 @@ def test_a_choice_is_refused_with_its_reason_and_then_outlives_the_next_file(
         assert client.modify(PERSON, on), client.result
         file = tmp_path / "f.ldif"
         file.write_text(
-            f"dn: {PERSON}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\nuid: jeanne\ncn: Jeanne\n"
+            f"dn: {PERSON}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\nuid: jeanne\ncn: Jeanne\ngivenName: Jeanne\n"
             f"sn: DUPONT\nmail: {NATIVE}\napicryptVersion: 2\nprofession: 10\npostalCode: 59000\n"
             "apicryptInterop: FALSE\nlisteRouge: FALSE\n"
         )
