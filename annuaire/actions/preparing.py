@@ -121,6 +121,8 @@ class Preparation:
         # Description as written to the canonical one; "" for what is passed over.
         self._names: dict[str, str] = {}
         self._structural: dict[tuple[bytes, ...], str] = {}
+        # Operational ones that are written all the same: where a referral leads, what a subentry covers.
+        self._given = frozenset(key for known in self.schema.object_classes for key in known.must | known.may)
 
     def chunk(self, chunk: ldif.Chunk) -> Prepared:
         rows: list[Row] = []
@@ -271,7 +273,8 @@ class Preparation:
             canonical = "" if description.lower() in FOREIGN_OPERATIONAL else description
         else:
             # What a server keeps of itself: slapcat and other exports have it. Ours is made here.
-            passed = known.type.operational or known.type.no_user_modification
+            kept = known.type.operational and known.type.key not in self._given
+            passed = kept or known.type.no_user_modification
             canonical = "" if passed else known.canonical
         if len(self._names) < ldif_record.NAMES_KNOWN_MAX:
             self._names[description] = canonical

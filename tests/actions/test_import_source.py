@@ -118,6 +118,33 @@ def test_entries_are_added_with_their_stamps_and_one_change_each(store):
         assert [change.imported for change in changes] == [1, 1]
 
 
+def test_referrals_and_subentries_keep_what_they_are_made_of_and_stamps_are_made_here(store):
+    """All of them are operational by their type; only what no class names is a server's own."""
+    referral = f"""\
+        dn: ou=ailleurs,{UNDER}
+        objectClass: referral
+        objectClass: extensibleObject
+        ou: ailleurs
+        ref: ldap://ailleurs.exemple/
+        structuralObjectClass: person
+
+        """
+    subentry = f"""\
+        dn: cn=regles,{UNDER}
+        objectClass: subentry
+        cn: regles
+        subtreeSpecification: {{}}
+        creatorsName: cn=autre
+        """
+    report = load(store, textwrap.dedent(referral) + textwrap.dedent(subentry))
+    assert report.applied, report.refusals
+    assert attributes(store, f"ou=ailleurs,{UNDER}")["ref"] == [b"ldap://ailleurs.exemple/"]
+    assert "structuralObjectClass" not in attributes(store, f"ou=ailleurs,{UNDER}")
+    kept = attributes(store, f"cn=regles,{UNDER}")
+    assert kept["subtreeSpecification"] == [b"{}"]
+    assert "creatorsName" not in kept
+
+
 def test_each_entry_has_a_uuid_of_its_own(store):
     load(store, person("anne") + person("jean"))
     load(store, person("luc"))
