@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.domain import account, audience
+from annuaire.passwords import hashes
 from annuaire.ldap import dn
 from annuaire.ldap.tree import Tree
 
@@ -27,13 +28,15 @@ FINE = Verdict()
 _IN_CLEAR = Verdict(
     (
         19,
-        "userPassword: a password in clear is not kept, give its hash: {SSHA}, {SSHA512}, {PBKDF2-SHA256}, {SCRYPT}",
+        "userPassword: a password in clear is not kept, give its hash: {ARGON2}, {SSHA512}, {SSHA}, {CRYPT}, …",
     )
 )
 
 _NOWHERE_ELSE = Verdict(
     (64, "apicryptUtilisateur: an account of APICRYPT lies below ou=apicrypt, nowhere else")
 )
+
+_CLEAR = (None, b"CLEARTEXT")
 
 # What attributes may hold when they are there.
 _WORDS = {
@@ -52,7 +55,7 @@ def placed(is_account: bool, key: bytes, planted: Tree) -> Verdict:
 
 def judge(old: Attributes | None, new: Attributes) -> Verdict:
     """Judge a new entry (old is None) or a changed one."""
-    if any(not value.startswith(b"{") for value in new.get("userPassword", ())):
+    if any(hashes.scheme(value) in _CLEAR for value in new.get("userPassword", ())):
         return _IN_CLEAR
     for name, words in _WORDS.items():
         for value in new.get(name, ()):
