@@ -1,7 +1,7 @@
 """Two directories are asked the same, octet for octet, and their answers are laid side by side.
 
-What may differ is left out here and nowhere else (DESIGN §10 (3)): the octets of a page cookie, which is sealed; its
-length and what it leads to may not. Beside the answers, what the log says of them and how many passwords were hashed
+What may differ is left out here and nowhere else (DESIGN §10 (3)): the octets of a page cookie or of a window's
+context, which are sealed; their length and what they lead to may not. Beside the answers, what the log says of them and how many passwords were hashed
 are compared: neither may tell more than the answer.
 """
 
@@ -18,7 +18,7 @@ from operations import Operation
 from two_directories import MEMBERS, SECRET, Client, Pair, Place
 
 from annuaire.domain.audience import Audience
-from annuaire.ldap import controls
+from annuaire.ldap import ber, controls
 from annuaire.ldap.responses import Result
 from annuaire.passwords import argon2
 from annuaire.server.observe import OperationLog
@@ -88,6 +88,7 @@ class Side:
         self._lines = lines
         self.number = 0
         self.cookie = b""
+        self.windows = 0
         self.client = self.connect()
         # Whoever else asks the same directory: what it remembers of their answers is not for strangers.
         self._others = [Client(replace(self._service, anonymous=seer)) for seer in _OTHERS]
@@ -110,7 +111,9 @@ class Side:
         before = self._hashing.count
         answer = self.client.say(operation.octets(self.number, self.cookie))
         given = cookies_in(answer)
-        for cookie in given:
+        windows = contexts_in(answer)
+        self.windows += len(windows)
+        for cookie in [*given, *windows]:
             answer = answer.replace(cookie, bytes(len(cookie)))
         self.cookie = given[0] if operation.paged and given else b""
         said = Said(
@@ -123,6 +126,23 @@ class Side:
 
 def cookie_in(answer: bytes) -> bytes:
     return next(iter(cookies_in(answer)), b"")
+
+
+def contexts_in(answer: bytes) -> list[bytes]:
+    """What windows of a list are bound together by: sealed, like a page cookie."""
+    if _WINDOW not in answer:
+        return []
+    given = []
+    for one in asking.read(answer):
+        for control in one.controls:
+            if control.oid == controls.VLV_RESPONSE and control.value is not None:
+                # SEQUENCE { position, contentCount, result, context OPTIONAL }
+                start, end = ber.expect(control.value, 0, len(control.value), ber.SEQUENCE)
+                for _ in range(3):
+                    _, _, start = ber.read(control.value, start, end)
+                context, _ = ber.read_optional(control.value, start, end, ber.OCTET_STRING)
+                given.append(context or b"")
+    return [context for context in given if context]
 
 
 def cookies_in(answer: bytes) -> list[bytes]:
@@ -139,6 +159,7 @@ def cookies_in(answer: bytes) -> list[bytes]:
 
 
 _PAGED = controls.PAGED_RESULTS.encode()
+_WINDOW = controls.VLV_RESPONSE.encode()
 
 
 class Interview:

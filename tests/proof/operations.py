@@ -13,12 +13,13 @@ from typing import NamedTuple
 import asking
 from hidden_people import APICRYPT, COMPTES, SUFFIX
 
-from annuaire.ldap import ber, capabilities, controls, filters
+from annuaire.ldap import ber, capabilities, controls, filters, virtual_list
 from annuaire.ldap.controls import SortKey
 from annuaire.ldap.filters import Filter
 from annuaire.ldap.messages import BASE, ONE_LEVEL, SUBTREE, Control
 from annuaire.ldap.responses import Entry
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.virtual_list import View
 
 PERSONNES, STRUCTURES = f"ou=personnes,{SUFFIX}", f"ou=structures,{SUFFIX}"
 NAMES = ("cn", "mail", "givenName", "sn")
@@ -107,9 +108,9 @@ BASES = (
     COMPTES,
     "",
     "cn=Monitor",
+    "cn=Connections,cn=Monitor",
     "cn=Subschema",
 )
-VLV = ber.sequence((ber.integer(0), ber.integer(5), ber.sequence((ber.integer(1), ber.integer(0)), 0xA0)))
 
 Octets = Callable[[int, bytes], bytes]
 
@@ -203,25 +204,50 @@ class Generator:
             attributes = tuple(chance.sample(self._every, 3))
         size = chance.choice((0, 0, 0, 1, 2, 3, 7, 29, 30, 31, 200))
         types_only, seconds = chance.random() < 0.05, chance.choice((0, 0, 0, 60))
-        sorts, paged = self._sort(), chance.random() < 0.12
-        vlv = [Control(controls.VLV_REQUEST, chance.random() < 0.5, VLV)] if chance.random() < 0.02 else []
+        sorts, paged = self._sort(), chance.random() < 0.16
+        others = self._controls(bool(sorts) and not paged)
         page_size = chance.choice((1, 2, 5, 11, 100))
 
         def octets(number: int, cookie: bytes) -> bytes:
             pages = [controls.paged_results(page_size, cookie)] if paged else []
-            sent = (*pages, *sorts, *vlv)
+            sent = (*pages, *sorts, *others)
             return search(number, filter_, base, scope, attributes, size, seconds, types_only, sent)
 
         told = f"search {base!r} {scope} {filters.format(filter_)[:500]} {attributes} {size} {types_only}"
         if paged:
             told += f" by {page_size}"
-        return Operation(octets, f"{told} {[one.value for one in sorts]}", paged, reads=True)
+        return Operation(octets, f"{told} {[one.value for one in [*sorts, *others]]}", paged, reads=True)
+
+    def _controls(self, sorted_: bool) -> list[Control]:
+        """A window of the list, some of the values, the entries about the directory itself, somebody else's name."""
+        chance = self._chance
+        found = []
+        if chance.random() < (0.6 if sorted_ else 0.02):
+            around = chance.choice((0, 0, 1, 5)), chance.choice((0, 1, 9, 300))
+            content = chance.choice((0, 0, 1, 20, 40, 1000))
+            view = View(*around, chance.choice((1, 1, 2, 20, 40, 1000)), content)
+            if chance.random() < 0.5:
+                view = View(*around, value=self._value(chance.choice(("cn", "sn", "mail"))))
+            found.append(virtual_list.request(view, chance.random() < 0.5))
+        if chance.random() < 0.06:
+            items = [asking.encoded(self._item()) for _ in range(chance.choice((1, 1, 2, 4)))]
+            found.append(Control(controls.MATCHED_VALUES, chance.random() < 0.5, ber.sequence(items)))
+        if chance.random() < 0.04:
+            found.append(Control(controls.SUBENTRIES, True, ber.boolean(chance.random() < 0.5)))
+        if chance.random() < 0.04:
+            found.append(Control(controls.MANAGE_DSA_IT, chance.random() < 0.5))
+        if chance.random() < 0.02:
+            name = chance.choice((b"", b"dn:" + self._name().encode(), b"u:" + self._value("mail")))
+            found.append(Control(controls.PROXIED_AUTHORIZATION, chance.random() < 0.8, name))
+        return found
 
     def _sort(self) -> list[Control]:
         chance = self._chance
-        if chance.random() > 0.15:
+        if chance.random() > 0.18:
             return []
         names = [self._attribute() for _ in range(chance.choice((1, 1, 2, 3)))]
+        if chance.random() < 0.5:
+            names[0] = chance.choice(("cn", "cn", "sn", "mail", "l"))
         keys = [SortKey(name, chance.choice(RULES[:6]), chance.random() < 0.4) for name in names]
         return [controls.sort_request(keys, chance.random() < 0.3)]
 
@@ -306,6 +332,8 @@ class Generator:
         kind = chance.random()
         if kind < 0.05:
             return chance.choice(ODDITIES).encode()
+        if name.lower() in ("hassubordinates", "numsubordinates"):
+            return chance.choice((b"TRUE", b"FALSE", b"0", b"1", b"2", b"%d" % chance.randrange(200)))
         known = self._hidden if kind < 0.75 else self._seen
         values = known.values.get(name.lower())
         if not values:
