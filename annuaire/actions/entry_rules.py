@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.domain import account, audience
-from annuaire.passwords import hashes
 from annuaire.ldap import dn
 from annuaire.ldap.tree import Tree
+from annuaire.passwords import hashes
 
 Attributes = Mapping[str, Sequence[bytes]]
 
