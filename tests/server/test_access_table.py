@@ -61,6 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 )
             person = {
                 "cn": "Jeanne",
+                "givenName": "Jeanne",
                 "sn": "DUPONT",
                 "mail": NATIVE,
                 "apicryptVersion": "2",
@@ -179,9 +180,9 @@ def test_a_choice_is_refused_with_its_reason_and_then_outlives_the_next_file(
         assert client.modify(PERSON, on), client.result
         file = tmp_path / "f.ldif"
         file.write_text(
-            f"dn: {PERSON}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\nuid: jeanne\ncn: Jeanne\ngivenName: Jeanne\n"
-            f"sn: DUPONT\nmail: {NATIVE}\napicryptVersion: 2\nprofession: 10\npostalCode: 59000\n"
-            "apicryptInterop: FALSE\nlisteRouge: FALSE\n"
+            f"dn: {PERSON}\nobjectClass: inetOrgPerson\nobjectClass: apicryptUtilisateur\nuid: jeanne\n"
+            f"cn: Jeanne\ngivenName: Jeanne\nsn: DUPONT\nmail: {NATIVE}\napicryptVersion: 2\nprofession: 10\n"
+            "postalCode: 59000\napicryptInterop: FALSE\nlisteRouge: FALSE\n"
         )
         done = server.annuaire("import", str(file))
         assert done.returncode == 0, done.stdout + done.stderr
