@@ -17,6 +17,9 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from zlib import crc32
+
+from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed, Unavailable
@@ -32,9 +35,10 @@ from annuaire.index.query import Bases, Query, SizeLimits
 from annuaire.index.reader import Snapshot
 from annuaire.index.strict import Strict
 from annuaire.index.view_log import Row
-from annuaire.ldap import ber, dn, messages, responses, sync
+from annuaire.ldap import ber, dn, filters, messages, responses, sync
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import OBJECT_CLASS
 from annuaire.ldap.search_controls import Scene
 from annuaire.ldap.selection import ALL_OPERATIONAL, Selection
 from annuaire.ldap.sleeping import ASLEEP
@@ -75,6 +79,9 @@ class _Replica:
     worked: float = 0.0
     limit: int = 0  # of entries in the refresh, 0 for none
     refreshing: bool = True
+    # Digests of the entryUUIDs that it has, where its filter does not tell: four octets each. Two entries in four
+    # thousand million have the same; one would then be told as modified when it is new, or deleted without being there.
+    content: BitMap | None = None
     code: ResultCode = ResultCode.success  # anything else: a limit of the request ends its refresh
     _queries: dict[int, tuple[Snapshot, Query]] = field(default_factory=dict)
 
@@ -150,6 +157,7 @@ class Synchronizer:
             controls = sync.done(cookie.at(told), rows is not None)
             yield responses.result(number, responses.SEARCH_DONE, ResultCode.success, controls=controls)
             return
+        yield from self._slices(replica, self._remembered(replica, found, start), start)
         yield sync.refreshed(number, cookie.at(told), rows is not None)
         del start, found, work
         replica.refreshing = False
@@ -213,6 +221,25 @@ class Synchronizer:
                 return
 
     # -------------------------------------------------------------- everything
+
+    def _remembered(self, replica: _Replica, found: Query, start: Snapshot) -> Pieces:
+        """Which entries the content has, for a replica that waits and whose filter leaves some out.
+
+        Without it nobody knows whether a changed entry was in the content: what its former values were is not kept.
+        """
+        every = replica.request.filter
+        if isinstance(every, filters.Present) and every.attribute.lower() == OBJECT_CLASS:
+            return
+        clock = Clock()
+        content = BitMap()
+        hits = yield from gather.ordered(found.plan, found.sights, None, self._numbering, clock)
+        for hit in hits:
+            if hit is not PAUSE:
+                content.add(crc32(entries.uuid_of(hit[0].part.details(hit[1]))))
+            if hit is PAUSE or clock.over():
+                yield None
+                clock.restart()
+        replica.content = content
 
     def _everything(self, replica: _Replica, found: Query, start: Snapshot) -> Pieces:
         """The whole content: what lies above others first, so that no replica has to invent it, then in order."""
@@ -297,6 +324,8 @@ class Synchronizer:
                 key = entries.key_of(hit[0].part.details(hit[1]))
                 there.append((_depth(key), key, row.uuid, State.MODIFY if had else State.ADD))
             elif had:
+                if replica.content is not None:
+                    replica.content.discard(crc32(row.uuid))
                 key = self._key(row.dn)
                 gone.append((-_depth(key), key, row.uuid, row.dn))
             if clock.over():
@@ -310,6 +339,8 @@ class Synchronizer:
         for _, _, uuid, state in there:
             hit = self._find(replica, uuid)
             if hit is not None:  # otherwise it changed again, and that will be told
+                if replica.content is not None:
+                    replica.content.add(crc32(uuid))
                 answerer = self._answerer(replica.now, replica.request)
                 yield [self._message(replica, hit, answerer, State.ADD if replica.refreshing else state)]
                 if replica.code != ResultCode.success:
@@ -333,17 +364,11 @@ class Synchronizer:
     def _had(self, replica: _Replica, row: Row) -> bool:
         """Whether the replica's content had the entry before a row.
 
-        What another build held is not looked at any more: a replica takes the deletion of what it never had for done.
+        Of a filter it is not known to those who ask again: they take the deletion of what they never had for done.
         """
-        if row.was is None or not self._in_scope(replica, self._key(row.dn)):
+        if not row.seen or not self._in_scope(replica, self._key(row.dn)):
             return False
-        now = replica.now
-        if row.was.build != now.number:
-            return True
-        part: Part | None = now.base.part if row.was.frozen else now.log
-        assert part is not None
-        found = replica.query(lambda at: self._query(replica, at))
-        return found.plan.node.check(Candidate(part, row.was.identifier, self._numbering)) is True
+        return replica.content is None or crc32(row.uuid) in replica.content
 
     def _find(self, replica: _Replica, uuid: bytes) -> Hit | None:
         """The entry of an entryUUID, when it is in the content now."""

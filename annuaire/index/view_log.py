@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 import lmdb
 
 from annuaire.domain.audience import Audience
+from annuaire.ldap import responses
 
 # Rows kept for each audience: as many entries as are written before a new base is built.
 ROWS_MAX = 20_000
 
 _HEAD = struct.Struct("<QQI16s")
-_ROW = struct.Struct("<16sBII")
+_ROW = struct.Struct("<16s?")
 _PLACE = struct.Struct(">QI")
-_NOWHERE, _BASE, _RECENT = range(3)
 _MARKS = 1 << 128
 _SHAPE = 4  # the number of a shape, which each part gives by itself, stands before the other details
 
@@ -45,19 +45,11 @@ class Head(NamedTuple):
     mark: int
 
 
-class Where(NamedTuple):
-    """Where a content lay, or lies still: records are never taken out of a build."""
-
-    build: int
-    frozen: bool
-    identifier: int
-
-
 class Row(NamedTuple):
     """An entry whose content changed for one audience."""
 
     uuid: bytes
-    was: Where | None  # None: the audience saw no such entry before
+    seen: bool  # whether the audience saw it before
     dn: bytes  # its name before
 
 
@@ -114,7 +106,6 @@ def marks_of(meta: Callable[[bytes], bytes | None], chunks: int) -> dict[Audienc
 
 class _Content(NamedTuple):
     mark: int
-    where: Where | None
     dn: bytes
 
 
@@ -132,15 +123,14 @@ class Moved:
         details: bytes,
         answer: bytes,
         passwords: bytes | None,
-        where: Where,
-        dn: bytes,
     ) -> None:
-        self._note(self._before, uuid, audiences, _Content(mark(details, answer, passwords), where, dn))
+        content = _Content(mark(details, answer, passwords), responses.name_of(answer))
+        self._note(self._before, uuid, audiences, content)
 
     def come(
         self, uuid: bytes, audiences: int, details: bytes, answer: bytes, passwords: bytes | None
     ) -> None:
-        self._note(self._after, uuid, audiences, _Content(mark(details, answer, passwords), None, b""))
+        self._note(self._after, uuid, audiences, _Content(mark(details, answer, passwords), b""))
 
     @staticmethod
     def _note(
@@ -159,9 +149,9 @@ class Moved:
             for uuid in sorted(old.keys() | new.keys()):
                 was, will_be = old.get(uuid), new.get(uuid)
                 if was is None:
-                    rows.append(Row(uuid, None, b""))
+                    rows.append(Row(uuid, False, b""))
                 elif will_be is None or will_be.mark != was.mark:
-                    rows.append(Row(uuid, was.where, was.dn))
+                    rows.append(Row(uuid, True, was.dn))
             if rows:
                 log.add(bit, rows, change, at)
 
@@ -288,16 +278,12 @@ def _head(raw: bytes | None) -> Head | None:
 
 
 def _pack(row: Row) -> bytes:
-    was = row.was
-    if was is None:
-        return _ROW.pack(row.uuid, _NOWHERE, 0, 0)
-    return _ROW.pack(row.uuid, _BASE if was.frozen else _RECENT, was.build, was.identifier) + row.dn
+    return _ROW.pack(row.uuid, row.seen) + row.dn
 
 
 def _unpack(raw: bytes) -> Row:
-    uuid, kind, build, identifier = _ROW.unpack_from(raw)
-    was = None if kind == _NOWHERE else Where(build, kind == _BASE, identifier)
-    return Row(uuid, was, raw[_ROW.size :])
+    uuid, seen = _ROW.unpack_from(raw)
+    return Row(uuid, seen, raw[_ROW.size :])
 
 
 def _head_name(audience: Audience) -> bytes:

@@ -14,12 +14,12 @@ from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
 from annuaire.index import entry as entries
-from annuaire.index import environments, layout, ngrams, postings, view_log
+from annuaire.index import environments, layout, postings, view_log
 from annuaire.index.entry import IndexEntry
+from annuaire.index.growing import Growth
 from annuaire.index.part import Part
 from annuaire.index.prepare import Numbering, Prepared, prepare
-from annuaire.index.view_log import LogWriter, Moved, Where
-from annuaire.ldap import responses
+from annuaire.index.view_log import LogWriter, Moved
 
 # Pages of the recent part: few rows each, since every write copies one per value.
 BUCKET_BITS = 12
@@ -32,7 +32,6 @@ class RecentWriter:
         self._base = base
         self._folder = folder
         self._numbering = numbering
-        self._build = int(folder.parent.name) if folder.parent.name.isdigit() else 0
         self._opened = environments.open_shared(folder)
         self._environment, self._databases = self._opened.environment, self._opened.databases
         self._environment.reader_check()  # a reader that was killed would keep freed pages for ever
@@ -58,10 +57,13 @@ class RecentWriter:
 
     def go_on_from(self, former: "RecentWriter") -> None:
         """Take over the logs of the build before, whose index has reached the same change."""
-        with former.parts() as parts, environments.writable():
-            with self._environment.begin(write=True) as transaction:
-                log = LogWriter(transaction, self._databases["views"])
-                log.go_on(parts[1].view_log(), view_log.now())
+        with (
+            former.parts() as parts,
+            environments.writable(),
+            self._environment.begin(write=True) as transaction,
+        ):
+            log = LogWriter(transaction, self._databases["views"])
+            log.go_on(parts[1].view_log(), view_log.now())
 
     @contextmanager
     def parts(self) -> Iterator[list[Part]]:
@@ -79,7 +81,7 @@ class RecentWriter:
         All keys are forgotten before anything is taken: an entry may now be where another was.
         """
         with environments.writable(), self._environment.begin(write=True) as transaction:
-            _Writing(self._base, self._numbering, transaction, self._databases, self._build).run(
+            _Writing(self._base, self._numbering, transaction, self._databases).run(
                 gone, [prepare(entry, self._numbering) for entry in written], change
             )
 
@@ -97,10 +99,8 @@ class _Writing:
         numbering: Numbering,
         transaction: lmdb.Transaction,
         databases: dict[str, Any],
-        build: int,
     ) -> None:
         self._base = base
-        self._build = build
         self._moved = Moved()
         self._shown: dict[tuple[bool, bytes], BitMap] = {}
         self._numbering = numbering
@@ -109,8 +109,7 @@ class _Writing:
         self._count = int.from_bytes(self._get("meta", b"count") or b"", "little")
         self._gone_base = self._set(b"gone-base")
         self._gone_recent = self._set(b"gone-recent")
-        # What is to be added to each posting, ascending.
-        self._marks: dict[bytes, list[int]] = {}
+        self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
 
     def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
@@ -128,7 +127,8 @@ class _Writing:
         log = LogWriter(self._transaction, self._databases["views"])
         _begin_log(self._base, log)
         self._moved.write(log, view_log.now())
-        self._put_postings()
+        with self._transaction.cursor(self._databases["postings"]) as cursor:
+            self._growth.write(cursor)
         for bucket, page in self._rows.items():
             self._put("equal", bucket, bytes(page))
         self._put("meta", b"count", self._count.to_bytes(4, "little"))
@@ -164,9 +164,7 @@ class _Writing:
             record = self._record(frozen, identifier)
             details, answer = entries.details_of(record), entries.answer_of(record)
             passwords = self._base.passwords(digest) if frozen else self._get("passwords", digest)
-            where = Where(self._build, frozen, identifier)
-            name = responses.name_of(answer)
-            self._moved.gone(entries.uuid_of(details), seers, details, answer, passwords, where, name)
+            self._moved.gone(entries.uuid_of(details), seers, details, answer, passwords)
 
     def _record(self, frozen: bool, identifier: int) -> bytes:
         return (
@@ -184,7 +182,6 @@ class _Writing:
     def _add(self, prepared: Prepared) -> None:
         identifier = self._count
         self._count += 1
-        chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
         key = layout.ID.pack(identifier)
         details = entries.with_shape(prepared.details, self._shape(prepared.shape))
         self._put("entries", key, entries.record(details, prepared.answer))
@@ -202,49 +199,7 @@ class _Writing:
             self._put("facts", name, fact)
         if prepared.facts:
             self._put("facts", prepared.digests[:size], b"\n".join([name for name, _ in prepared.facts]))
-
-        self._mark(local, self._keys(chunk, prepared))
-
-    def _keys(self, chunk: int, prepared: Prepared) -> Iterator[bytes]:
-        """The keys of the postings that an entry of this chunk is in."""
-
-        def prefix(kind: int, attribute: int) -> bytes:
-            return layout.posting_key(chunk, kind, attribute, b"")
-
-        for attribute, text in ((layout.UNION, prepared.text), *prepared.texts):
-            grams = prefix(layout.GRAM, attribute)
-            yield from [grams + term for term in ngrams.text_terms(text)]
-        words = [word.encode("utf-8", "surrogatepass") for word in prepared.words]
-        whole, start = prefix(layout.WORD, 0), prefix(layout.WORD_START, 0)
-        yield from [whole + word for word in words]
-        yield from {
-            start + word[:length].encode("utf-8", "surrogatepass")
-            for word in prepared.words
-            for length in range(1, min(len(word), layout.WORD_START_MAX) + 1)
-        }
-        beginning = prefix(layout.VALUE_START, 0)
-        yield from [beginning + term for term in ngrams.value_starts(prepared.text)]
-        yield from [prefix(layout.PRESENT, attribute) for attribute in prepared.present]
-        below = prefix(layout.SUBTREE, 0)
-        yield from [below + digest for digest in prepared.ancestors]
-        yield from [prefix(layout.CHILDREN, 0) + digest for digest in prepared.ancestors[:1]]
-        yield from [prefix(layout.AUDIENCE, int(bit)) for bit in Audience if prepared.audiences & bit]
-
-    def _mark(self, local: int, keys: Iterable[bytes]) -> None:
-        marks = self._marks
-        for key in keys:
-            known = marks.get(key)
-            if known is None:
-                marks[key] = [local]
-            else:
-                known.append(local)
-
-    def _put_postings(self) -> None:
-        marks = self._marks
-        with self._transaction.cursor(self._databases["postings"]) as cursor:
-            found: Any = cursor.getmulti(list(marks))
-            known: dict[bytes, bytes] = dict(found)
-            cursor.putmulti([(key, postings.extended(known.get(key), marks[key])) for key in sorted(marks)])
+        self._growth.add(identifier, prepared)
 
     def _has_already(self, key: bytes, written: list[Prepared]) -> bool:
         """Whether the entries of a name are all there as they are to be: what a change does not touch stays."""
