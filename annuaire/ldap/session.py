@@ -219,17 +219,18 @@ class Session(Association):
                 continue
             operation = message.operation
             if type(operation) is AbandonRequest:
-                self._abandon(operation.message_id)
+                self._withdraw(operation.message_id)  # RFC 4511 §4.11: nothing is answered, found or not
             elif type(operation) is UnbindRequest and self._message is not None:
                 self.close()
             elif type(operation) is ExtendedRequest and operation.oid == capabilities.CANCEL:
                 self._early.append(self._cancel(message, operation))
-            elif type(operation) is ExtendedRequest and (waiting or self._message is not None):
-                # StartTLS may not even be sent while something is outstanding: it never waits.
-                if operation.oid == capabilities.START_TLS:
-                    self._early.append(self._start_tls(message, operation, True))
-                else:
-                    waiting.append(message)
+            elif (
+                type(operation) is ExtendedRequest
+                and operation.oid == capabilities.START_TLS
+                and (waiting or self._message is not None)
+            ):
+                # It may not even be sent while something is outstanding: it never waits.
+                self._early.append(self._start_tls(message, operation, True))
             else:
                 waiting.append(message)
 
@@ -262,25 +263,6 @@ class Session(Association):
             self._waiting or self._overflow or self.closing or self.starting_tls or self._sleepers.woken
         )
 
-    def _abandon(self, message_id: int) -> None:
-        # RFC 4511 §4.11: nothing is answered, found or not; a bind is not abandoned.
-        current = self._message
-        if current is not None and current.message_id == message_id and self._stream is not None:
-            self._stop()
-            return
-        if (asleep := self._sleepers.end(message_id)) is not None:
-            self._observe(asleep, b"", self._started)
-            return
-        for item in self._waiting:
-            if (
-                type(item) is Message
-                and item.message_id == message_id
-                and type(item.operation) is not BindRequest
-                and type(item.operation) is not UnbindRequest
-            ):
-                self._waiting.remove(item)
-                return
-
     def _cancel(self, message: Message, request: ExtendedRequest) -> bytes:
         """RFC 3909 §3: the operation's answer if it was stopped, then the cancel's own."""
         if message.controls and (refused := refusals.control(message)) is not None:
@@ -289,13 +271,14 @@ class Session(Association):
             number = cancel.asked(request)
         except Malformed as error:
             return refusals.answer(message, ResultCode.protocolError, error.public)
-        code, found = self._stop_to_cancel(number)
+        code, found = self._withdraw(number)
         answer = refusals.answer(message, code)
         if found is not None and code == ResultCode.success:
             return refusals.answer(found, ResultCode.canceled) + answer
         return answer
 
-    def _stop_to_cancel(self, number: int) -> tuple[ResultCode, Message | None]:
+    def _withdraw(self, number: int) -> tuple[ResultCode, Message | None]:
+        """Stop an operation, for abandon or cancel: what a cancel of it is answered, and the operation itself."""
         current = self._message
         if current is not None and current.message_id == number:
             code = cancel.of_current(current, self._stream is not None, self.outside)
@@ -309,7 +292,10 @@ class Session(Association):
                 self._waiting.remove(item)
                 return ResultCode.success, item
         asleep = self._sleepers.end(number)
-        return (ResultCode.noSuchOperation if asleep is None else ResultCode.success), asleep
+        if asleep is None:
+            return ResultCode.noSuchOperation, None
+        self._observe(asleep, b"", self._started)
+        return ResultCode.success, asleep
 
     def _next_chunk(self) -> bytes:
         stream, message = self._stream, self._message
@@ -394,7 +380,7 @@ class Session(Association):
             self.close()
             return b""
         if isinstance(operation, AbandonRequest):
-            self._abandon(operation.message_id)
+            self._withdraw(operation.message_id)
             return b""
         if message.message_id == _NO_CONNECTION:
             return self.disconnect(ResultCode.protocolError, "message id 0 is not a client's")
@@ -419,7 +405,8 @@ class Session(Association):
         if isinstance(operation, CompareRequest):
             audience = Audience.ADMIN if self._is_own(operation.dn) else self.audience
             referred = elsewhere.answer(message, self._service, audience)
-            return referred or compare.answer(message.message_id, operation, self._service, audience)
+            own = self._own_entries
+            return referred or compare.answer(message.message_id, operation, self._service, own, audience)
         begun = writes.begin(message, self._service, self.identity, self.audience, self.peer, self.channel)
         return begun if isinstance(begun, bytes) else self._wait_for(message, begun, now)
 

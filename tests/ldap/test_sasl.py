@@ -96,6 +96,9 @@ class TestWhatIsOffered:
         ):
             code = last(client, asking.sasl(2, mechanism)).code
             assert (code in (0, 14)) == (mechanism in offered), mechanism
+        for mechanism in ("PLAIN", "EXTERNAL"):
+            asked = asking.compare(3, "", "supportedSASLMechanisms", mechanism.encode())
+            assert last(client, asked).code == (6 if mechanism in offered else 5)
         extensions = {one.decode() for one in told.attributes["supportedExtension"]}
         assert (capabilities.START_TLS in extensions) == (not channel.encrypted)
 

@@ -184,6 +184,16 @@ class TestStartTls:
         for connection in idle:
             connection.close()
 
+    def test_a_unix_socket_can_be_encrypted_too(self, server, authority, folder):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(str(folder / "ldapi"))
+            connection.sendall(START)
+            assert asking.codes(serving.receive(connection)) == [(1, 0)]
+            with trusting(authority).wrap_socket(connection, server_hostname="localhost") as secure:
+                secure.sendall(asking.search(1, "(sn=*)", attributes=["*", "+"]))
+                assert asking.codes(serving.receive(secure)) == [(1, 0)]
+
     def test_unbind_is_answered_by_close_notify(self, server, authority):
         with socket.create_connection(("127.0.0.1", server.port("ldaps"))) as plain:
             plain.settimeout(20)

@@ -144,3 +144,31 @@ def test_a_server_with_a_wrong_certificate_does_not_start(tmp_path, certificates
     assert done.returncode == 78, done.stderr
     assert "absent.pem" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_changed_are_noticed_and_a_pair_that_does_not_fit_is_not_used(
+    tmp_path, certificates, caplog
+):
+    files = {name: tmp_path / name for name in ("server.pem", "server.key")}
+    for name, path in files.items():
+        path.write_bytes((certificates / name).read_bytes())
+    known = tls.Certificates(*files.values())
+
+    def offered():
+        return known.serverConnectionForTLS(None).get_certificate()
+
+    first = offered().get_serial_number()
+    known.look()
+    assert offered().get_serial_number() == first
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "new")], check=True)
+    files["server.pem"].write_bytes((tmp_path / "new" / "server.pem").read_bytes())
+    known.look()
+    known.look()
+    assert offered().get_serial_number() == first
+    assert caplog.text.count("the certificate in use is kept") == 1
+    files["server.key"].write_bytes((tmp_path / "new" / "server.key").read_bytes())
+    known.look()
+    assert offered().get_serial_number() != first
+    files["server.key"].unlink()
+    known.look()
+    assert offered().get_serial_number() != first

@@ -11,16 +11,22 @@ from annuaire.ldap import dn as names
 from annuaire.ldap import responses
 from annuaire.ldap.messages import CompareRequest
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.selection import Selection
 from annuaire.ldap.service import Service
 
 
-def answer(message_id: int, request: CompareRequest, service: Service, audience: Audience) -> bytes:
-    code, matched, text = _decide(request, service, audience)
+def answer(
+    message_id: int, request: CompareRequest, service: Service, own: OwnEntries, audience: Audience
+) -> bytes:
+    """own: the server's own entries as this connection reads them."""
+    code, matched, text = _decide(request, service, own, audience)
     return responses.result(message_id, responses.COMPARE_RESPONSE, code, matched.encode(), text)
 
 
-def _decide(request: CompareRequest, service: Service, audience: Audience) -> tuple[ResultCode, str, str]:
+def _decide(
+    request: CompareRequest, service: Service, own: OwnEntries, audience: Audience
+) -> tuple[ResultCode, str, str]:
     attribute, options, _ = service.schema.describe(request.attribute)
     if attribute is None or "" in options:
         return ResultCode.undefinedAttributeType, "", "no such attribute type in the schema"
@@ -34,7 +40,7 @@ def _decide(request: CompareRequest, service: Service, audience: Audience) -> tu
         key = names.key(names.parse(request.dn.decode()), service.schema)
     except (Malformed, UnicodeDecodeError):
         return ResultCode.invalidDNSyntax, "", "not a distinguished name"
-    found = service.own_entries.by_key(key) or service.directory.entry(key, audience)
+    found = own.by_key(key) or service.directory.entry(key, audience)
     if found is None:
         return ResultCode.noSuchObject, service.directory.matched(key, audience), ""
     selection = Selection.of((request.attribute.encode(),), service.schema)
