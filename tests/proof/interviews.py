@@ -1,8 +1,8 @@
 """Two directories are asked the same, octet for octet, and their answers are laid side by side.
 
 What may differ is left out here and nowhere else (DESIGN §10 (3)): the octets of a page cookie or of a window's
-context, which are sealed; their length and what they lead to may not. Beside the answers, what the log says of them and how many passwords were hashed
-are compared: neither may tell more than the answer.
+context, which are sealed; their length and what they lead to may not. Beside the answers, what the log says of them
+and how many passwords were hashed are compared: neither may tell more than the answer.
 """
 
 from __future__ import annotations
