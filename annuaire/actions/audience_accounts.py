@@ -53,11 +53,7 @@ def add(
     """Make an account; its DN. Visible, and able to bind on this machine, on return."""
     if not _NAME.fullmatch(name):
         raise Malformed(f"nom de compte : {NAME_RULE}")
-    if not secret:
-        raise Malformed("le mot de passe est vide")
-    fault = password.judge(secret, [name], rules)
-    if fault is not None:
-        raise Malformed(_refusal(fault, rules))
+    _judge(name, secret, rules)
     own, key = _place(source, name)
     attributes = {
         "objectClass": list(CLASSES),
@@ -80,6 +76,27 @@ def add(
             )
         )
     return dn.format(own)
+
+
+def set_password(
+    source: StoreSource,
+    folder: IndexFolder,
+    name: str,
+    secret: bytes,
+    *,
+    rules: Rules = Rules(),  # noqa: B008 (a value)
+    actor: str = "",
+) -> str:
+    """Give an account another password; its DN. Who is bound as it stays so until the connection ends."""
+    _judge(name, secret, rules)
+    _own, key = _place(source, name)
+    _, passwords = preparing.encode({preparing.PASSWORD: list(hashes.made(secret))})
+    with recording.recording(source, folder, actor) as begun:
+        row = begun.writer.entry(key)
+        if row is None or AUDIENCE not in preparing.decode(row.attributes, None):
+            raise NotFound(f"il n'y a pas de compte {name}")
+        begun.writer.replace(row, row.attributes, passwords, row.structural, row.person, row.account)
+    return row.dn
 
 
 def remove(source: StoreSource, folder: IndexFolder, name: str, *, actor: str = "") -> str:
@@ -114,6 +131,14 @@ def every(source: StoreSource) -> list[AudienceAccount]:
                 )
             )
     return sorted(found)
+
+
+def _judge(name: str, secret: bytes, rules: Rules) -> None:
+    if not secret:
+        raise Malformed("le mot de passe est vide")
+    fault = password.judge(secret, [name], rules)
+    if fault is not None:
+        raise Malformed(_refusal(fault, rules))
 
 
 def _refusal(fault: Fault, rules: Rules) -> str:

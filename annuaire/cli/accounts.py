@@ -1,4 +1,4 @@
-"""`annuaire account add|list|remove`: the accounts of mail servers, partners and administrators, under ou=comptes."""
+"""`annuaire account add|password|list|remove`: accounts of mail servers, partners and administrators (ou=comptes)."""
 
 from __future__ import annotations
 
@@ -66,6 +66,38 @@ def add_command(config: Config, name: str, seer: str, password_stdin: bool, repl
             actor=config.admin_dn,
         )
     click.echo(f"compte créé : {made} ({seer})")
+    return 0
+
+
+@account_command.command("password")
+@click.argument("name", metavar="NOM")
+@click.option("--password-stdin", is_flag=True, help="Lire le mot de passe sur l'entrée standard.")
+@options.with_config
+def password_command(config: Config, name: str, password_stdin: bool) -> int:
+    """Donner un autre mot de passe à un compte de service.
+
+    Les personnes changent le leur par LDAP (ldappasswd), les administrateurs celui de tous.
+
+    \b
+    Exemples :
+      annuaire account password relais
+      pass show relais | annuaire account password relais --password-stdin
+    """
+    from annuaire.actions import audience_accounts
+
+    with local.store(config):
+        pass
+    secret = _from_stdin() if password_stdin else _prompted()
+    with writing.opened(config) as source:
+        changed = audience_accounts.set_password(
+            source,
+            local.folder(config),
+            name,
+            secret,
+            rules=Rules(config.passwords.min_length),
+            actor=config.admin_dn,
+        )
+    click.echo(f"mot de passe changé : {changed}")
     return 0
 
 

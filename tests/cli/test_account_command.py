@@ -72,6 +72,26 @@ def test_the_password_is_kept_as_a_hash_and_apart(tmp_path):
     assert b"userPassword" not in row.attributes
 
 
+def test_an_account_is_given_another_password(tmp_path):
+    state = tmp_path / "var"
+    add(state, "relais", "routage")
+    done = states.run(
+        state, "account", "password", "relais", "--password-stdin", input="un tout autre secret\n"
+    )
+    assert (done.exit_code, done.stdout) == (0, f"mot de passe changé : uid=relais,{BRANCH}\n")
+    assert bound(state, f"uid=relais,{BRANCH}", "un secret de relais") is None
+    assert bound(state, f"uid=relais,{BRANCH}", "un tout autre secret") is not None
+    assert [one["audience"] for one in listed(state)] == ["routage"]
+    for name, secret, status in (
+        ("autre", "un tout autre secret", 1),
+        ("relais", "court", 2),
+        ("relais", "", 2),
+    ):
+        done = states.run(state, "account", "password", name, "--password-stdin", input=f"{secret}\n")
+        assert (done.exit_code, done.stdout) == (status, "")
+    assert bound(state, f"uid=relais,{BRANCH}", "un tout autre secret") is not None
+
+
 def test_accounts_are_listed_by_name_with_what_they_see(tmp_path):
     state = tmp_path / "var"
     add(state, "relais", "routage")
@@ -156,7 +176,13 @@ def test_an_audience_that_does_not_exist_is_told_with_those_that_do(tmp_path):
     assert "routage" in done.stderr
 
 
-@pytest.mark.parametrize(("typed", "status"), [(["un secret de dgs", "un secret de dgs"], 0), (["un long secret", "autre", "un secret long", "un secret long"], 0)])
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        (["un secret de dgs", "un secret de dgs"], 0),
+        (["un long secret", "autre", "un secret long", "un secret long"], 0),
+    ],
+)
 def test_on_a_terminal_the_password_is_asked_twice_and_never_shown(tmp_path, typed, status):
     process, terminal = pty.fork()
     if process == 0:
