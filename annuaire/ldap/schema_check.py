@@ -17,6 +17,7 @@ UNDEFINED_ATTRIBUTE_TYPE = 17
 CONSTRAINT_VIOLATION = 19
 ATTRIBUTE_OR_VALUE_EXISTS = 20
 INVALID_ATTRIBUTE_SYNTAX = 21
+INVALID_DN_SYNTAX = 34
 NAMING_VIOLATION = 64
 OBJECT_CLASS_VIOLATION = 65
 
@@ -27,6 +28,7 @@ _SHOWN_MAX = 60
 _SUGGESTED_MAX = 5
 
 OBJECT_CLASS = "objectclass"
+_PASSWORD = "userpassword"  # noqa: S105 (an attribute's name)
 _EXTENSIBLE = "extensibleobject"
 _BINARY = frozenset(("binary",))
 
@@ -193,11 +195,22 @@ class Check:
     def _check_naming(
         self, dn: Dn, present: Mapping[str, Sequence[bytes]], violations: list[Violation]
     ) -> None:
+        naming: set[str] = set()
         for attribute, text in dn.rdn.pairs:
             known = self._attributes.get(attribute.lower())
             if known is None:
                 problem = f"the name begins with {attribute}, which is not in the schema"
                 violations.append(Violation(NAMING_VIOLATION, attribute, problem))
+                continue
+            if known.key in naming:  # RFC 4512 §2.3.1; slapd tells it as a fault of the name's syntax too
+                problem = f"the name says {known.name} twice"
+                violations.append(Violation(INVALID_DN_SYNTAX, known.name, problem))
+                continue
+            naming.add(known.key)
+            if known.operational or known.collective or known.key == _PASSWORD:
+                whose = "secret" if known.key == _PASSWORD else "no attribute of this entry alone"
+                problem = f"{known.name} names no entry: it is {whose}"
+                violations.append(Violation(NAMING_VIOLATION, known.name, problem))
                 continue
             values = present.get(known.key)
             value = text.encode()

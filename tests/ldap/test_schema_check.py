@@ -111,6 +111,22 @@ def test_the_attributes_of_the_name_are_in_the_entry(name: str, words: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("entryUUID=00000000-0000-0000-0000-000000000000,o=a", 64, "entryUUID names no entry"),
+        ("uid=hdupont+createTimestamp=20260101000000Z,o=a", 64, "createTimestamp names no entry"),
+        ("userPassword={SSHA}x,o=a", 64, "secret"),
+        ("uid=hdupont+userid=hdupont,o=a", 34, "uid twice"),
+    ],
+)
+def test_what_the_server_keeps_and_what_is_secret_names_no_entry(name: str, code: int, words: str) -> None:
+    attribute, _, value = name.partition(",")[0].rpartition("+")[2].partition("=")
+    violations = check({attribute: [value.encode()]} if code == 64 else {}, name)
+    assert [one.code for one in violations] == [code]
+    assert words in violations[0].text
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "UID=HDUPONT,o=a",
