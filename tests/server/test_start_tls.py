@@ -68,8 +68,14 @@ def trusting(authority: Authority, shown: tuple[Path, Path] | None = None) -> ss
     return context
 
 
+def needed(program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+
+
 def tool(server: serving.Server, authority: Authority, *arguments: str, **variables: str):
     """One of OpenLDAP's tools; `LDAPS` and `LDAP` among the arguments stand for the server's addresses."""
+    needed(arguments[0])
     places = {
         "LDAP": f"ldap://localhost:{server.port()}",
         "LDAPS": f"ldaps://localhost:{server.port('ldaps')}",
@@ -119,6 +125,12 @@ class TestStartTls:
         after.unbind()
 
     def test_net_ldap_begins_tls_and_binds_by_sasl(self, server, authority):
+        needed("perl")
+        modules = ["-MNet::LDAP", "-MAuthen::SASL", "-MIO::Socket::SSL"]
+        if subprocess.run(["perl", *modules, "-e", "1"], capture_output=True).returncode:
+            pytest.skip(
+                "packages libnet-ldap-perl, libauthen-sasl-perl and libio-socket-ssl-perl are not installed"
+            )
         script = (
             "use Net::LDAP; use Authen::SASL; my ($port, $ca, $name, $secret) = @ARGV;"
             'my $l = Net::LDAP->new("localhost", port => $port) or die "$@";'
