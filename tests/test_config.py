@@ -309,3 +309,15 @@ def test_reading_the_configuration_imports_no_library():
     environ = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, "-S", "-c", program], env=environ, capture_output=True, check=True)
     assert not {"sqlalchemy", "click", "twisted", "ldaptor"} & set(eval(done.stdout))  # noqa: S307
+
+
+def test_passwords_have_a_length_and_whoever_guesses_a_wait(here):
+    assert config.load(None, {}).passwords == config.Passwords(min_length=12, failures=5, lockout=900.0)
+    read = config.load(written(here, '[passwords]\nmin_length = 16\nfailures = 3\nlockout = "1h"\n'), {})
+    assert read.passwords == config.Passwords(16, 3, 3600.0)
+    assert config.load(None, {"ANNUAIRE_PASSWORDS_LOCKOUT": "0"}).passwords.lockout == 0
+    assert problems(here, '[passwords]\nmin_length = 0\nfailures = 0\nlockout = "for ever"\n') == [
+        "[passwords] min_length: must be between 1 and 1024",
+        "[passwords] failures: must be between 1 and 1000",
+        '[passwords] lockout: must be a number of seconds or a text such as "30s", "5m", "2h", "1d"',
+    ]
