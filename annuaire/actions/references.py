@@ -1,5 +1,9 @@
 """Entries that name others, in groups for instance: when what they name is renamed or goes, they follow.
 
+Every attribute follows whose values are names of entries (member, owner, seeAlso, manager …): the schema says which,
+so memberUid does not. A group that would be left without a member keeps the first administrator as one. Names of
+computed entries are left: those come and go with their sources, and whoever may not see one is not told its name.
+
 Found in the index, by the equality of every attribute whose values are names; so the index must contain all that was
 committed before. Called inside the writing transaction, whose lock keeps other writers of this machine away.
 """
@@ -10,13 +14,14 @@ from collections.abc import Mapping
 
 from annuaire.actions import mentions, preparing, refresh
 from annuaire.actions.refresh import StoreSource
-from annuaire.errors import Malformed
+from annuaire.errors import Malformed, Unavailable
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
-from annuaire.index.reader import Reader
+from annuaire.index.reader import Reader, Snapshot
 from annuaire.ldap import dn
 from annuaire.ldap.dn import Dn
 from annuaire.store.engine import Writer
+from annuaire.store.entries import EntryRow
 
 
 class References:
@@ -32,22 +37,37 @@ class References:
 
     def follow(self, writer: Writer, gone: Mapping[bytes, Dn | None]) -> int:
         """Rewrite every entry that names one of these keys: to its new name, or without it. How many."""
-        snapshot = self._reader.snapshot()
-        if snapshot.change < writer.committed_head:
-            snapshot.end()
-            refresh.refresh(self._source, self._folder)
-            snapshot = self._reader.snapshot()
+        snapshot = self._snapshot(writer)
         try:
             keys = mentions.who_name([sight.part for sight in snapshot.sights], self._numbering, gone)
         finally:
             snapshot.end()
-        return sum(self._rewrite(writer, key, gone) for key in keys)
+        naming: dict[int, EntryRow] = {}
+        for key in keys:
+            new_name = gone.get(key)
+            row = writer.entry(dn.key(new_name, self._schema) if new_name is not None else key)
+            if row is not None:
+                naming[row.id] = row
+        # What this transaction has written, the index does not know.
+        for one in [touched.new for touched in writer.touched if touched.new is not None]:
+            row = writer.entry_by_id(one.id)
+            if row is not None:
+                naming[row.id] = row
+        return sum(self._rewrite(writer, row, gone) for row in naming.values())
 
-    def _rewrite(self, writer: Writer, key: bytes, gone: Mapping[bytes, Dn | None]) -> bool:
-        new_name = gone.get(key)
-        row = writer.entry(dn.key(new_name, self._schema) if new_name is not None else key)
-        if row is None:
-            return False
+    def _snapshot(self, writer: Writer) -> Snapshot:
+        """The index, with all that was committed before this transaction."""
+        try:
+            snapshot = self._reader.snapshot()
+            if snapshot.change >= writer.committed_head:
+                return snapshot
+            snapshot.end()
+        except Unavailable:  # there is none yet
+            pass
+        refresh.refresh(self._source, self._folder, full=refresh.RECENT_FULL)
+        return self._reader.snapshot()
+
+    def _rewrite(self, writer: Writer, row: EntryRow, gone: Mapping[bytes, Dn | None]) -> bool:
         old = preparing.decode(row.attributes, row.passwords)
         new = {name: self._followed(name, values, gone) for name, values in old.items()}
         if new == old:
@@ -64,15 +84,19 @@ class References:
         known = self._schema.attribute(name)
         if known is None or not mentions.is_name(known):
             return values
-        followed: list[bytes] = []
+        # By key, so that nobody is named twice who was named under the new name as well.
+        followed: dict[bytes, bytes] = {}
+        changed = False
         for value in values:
             try:
                 key = dn.key(dn.parse(value.decode()), self._schema)
             except (ValueError, Malformed):
-                followed.append(value)
+                followed[b"\0" + value] = value
                 continue
             if key not in gone:
-                followed.append(value)
-            elif (target := gone[key]) is not None:
-                followed.append(dn.format(target).encode())
-        return followed
+                followed.setdefault(key, value)
+                continue
+            changed = True
+            if (target := gone[key]) is not None:
+                followed.setdefault(dn.key(target, self._schema), dn.format(target).encode())
+        return list(followed.values()) if changed else values

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from annuaire.actions import entry_rules, preparing, recording, references, relaxing, views, write_telling
+from annuaire.actions.recording import Recording
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
@@ -72,41 +73,41 @@ class Writes:
     def perform(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
         """All of them, in order; an outcome each. Durable, and shown by this machine's searches, on return."""
         outcomes: list[WriteOutcome | AnnuaireError] = []
-        at = 0
-        while at < len(jobs):
-            end = at + 1
-            # Whoever names an entry that goes is looked up in the index, which must then contain what came before.
-            if not _follows(jobs[at]):
-                while end < len(jobs) and not _follows(jobs[end]) and jobs[end].actor == jobs[at].actor:
-                    end += 1
-            outcomes += self._together(jobs[at:end])
-            at = end
-        return outcomes
-
-    def _together(self, jobs: Sequence[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
-        outcomes: list[WriteOutcome | AnnuaireError] = []
         refusals: list[tuple[WriteJob, WriteOutcome]] = []
         try:
             with recording.recording(self._source, self._folder, jobs[0].actor) as begun:
                 for job in jobs:
                     begun.by(write_telling.by(job))
-                    try:
-                        with begun.writer.savepoint():
-                            outcome, hides = _One(self, begun.writer, job).run()
-                    except WriteRefusedError as refused:
-                        outcome = refused.outcome
-                        refusals.append((job, outcome))
-                    except NoOperation as nothing:
-                        outcome = nothing.outcome
-                    else:
-                        begun.hides = begun.hides or hides
-                    outcomes.append(outcome)
+                    begun.writer.actor = job.actor
+                    outcomes.append(self._one(begun, job, refusals))
         except Unavailable as error:
             # Nothing was committed, or it was and is not visible yet: the text says which.
             return [error] * len(jobs)
         for refusal in refusals:
             write_telling.refused(self._source.told, *refusal)
         return outcomes
+
+    def _one(
+        self, begun: Recording, job: WriteJob, refusals: list[tuple[WriteJob, WriteOutcome]]
+    ) -> WriteOutcome | AnnuaireError:
+        """One job, done or undone by itself."""
+        try:
+            with begun.writer.savepoint():
+                outcome, hides = _One(self, begun.writer, job).run()
+        except WriteRefusedError as refused:
+            refusals.append((job, refused.outcome))
+            return refused.outcome
+        except NoOperation as nothing:
+            return nothing.outcome
+        except AnnuaireError:
+            raise  # nobody's write can be done now
+        except Exception as bug:
+            # The others are not to blame for it.
+            unforeseen = AnnuaireError("internal error")
+            unforeseen.__cause__ = bug
+            return unforeseen
+        begun.hides = begun.hides or hides
+        return outcome
 
     # What one job asks.
 
@@ -125,10 +126,6 @@ class Writes:
     @property
     def references(self) -> references.References:
         return self._references
-
-
-def _follows(job: WriteJob) -> bool:
-    return isinstance(job.request, DeleteRequest | ModifyDnRequest)
 
 
 class _One:

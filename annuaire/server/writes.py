@@ -8,6 +8,7 @@ and none before this machine's searches show it.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -18,8 +19,10 @@ from twisted.internet.interfaces import IReactorFromThreads
 from annuaire.config import Config
 from annuaire.domain import trace
 from annuaire.domain.trace import Trace
-from annuaire.errors import AnnuaireError, Unavailable
+from annuaire.errors import AnnuaireError, Misconfigured, Unavailable
 from annuaire.ldap.writing import WriteJob, WriteOutcome
+
+log = logging.getLogger("annuaire.ldap")
 
 Done = Callable[[WriteOutcome | AnnuaireError], None]
 # Does the jobs in order, durably; one outcome each.
@@ -110,7 +113,17 @@ class WriteThread:
         try:
             outcomes = self._perform(jobs)
             self.reached = True
-            return outcomes
+        except Misconfigured as error:
+            # It was right when the server started. To who writes the store is away; where it is is not theirs to know.
+            self.reached = False
+            return [Unavailable("the store is not available", error.reason)] * len(jobs)
         except AnnuaireError as error:
             self.reached = not isinstance(error, Unavailable)
             return [error] * len(jobs)
+        except Exception:
+            log.exception("writes that nobody foresaw")
+            return [AnnuaireError("internal error")] * len(jobs)
+        for outcome in outcomes:
+            if isinstance(outcome, AnnuaireError) and not isinstance(outcome, Unavailable):
+                log.error("a write that nobody foresaw", exc_info=outcome.__cause__ or outcome)
+        return outcomes
