@@ -36,8 +36,12 @@ from annuaire.store.engine import Reader, Store
 from annuaire.store.entries import EntryRow
 from annuaire.store.records import MAILBOXES, RecordRow
 
-# Beyond so many entries written since the base, a new base is built aside: searches ask both parts.
+# Beyond so many entries written since the base, a new base is better: searches ask both parts. Writers leave it to
+# whoever follows the store (renewing.py) and wait for it only when there are RECENT_FULL.
 RECENT_MAX = 20_000
+RECENT_FULL = 200_000
+# A build catches up without holding up writers until so few changes are left, and so often at most.
+NEARLY_LEVEL, LEVEL_ROUNDS = 500, 10
 # Of a build that is about to be replaced, what is written to it so that the logs of its views are whole.
 LAST_MAX = 1_000
 # Changes read at once from the store.
@@ -249,15 +253,17 @@ def _together(
         yield holder, accounts, found
 
 
-def refresh(source: StoreSource, folder: IndexFolder, progress: Progress = silent) -> int:
+def refresh(
+    source: StoreSource, folder: IndexFolder, progress: Progress = silent, full: int = RECENT_MAX
+) -> int:
     """Bring the index up to the store's head; the number of the change that it then contains.
 
-    Unavailable: somebody else holds the index for too long, or the store is away.
+    `full`: at how many entries of the recent part a new base is waited for. Unavailable: somebody else holds the index for too long, or the store is away.
     """
     numbering = Numbering(source.schema())
     while True:
         with folder.locked():
-            reached = _catch_up(source, folder, folder.current(), numbering)
+            reached = _catch_up(source, folder, folder.current(), numbering, full)
             if reached is not None:
                 folder.announce()
                 return reached
@@ -332,11 +338,12 @@ def _catch_up(
     folder: IndexFolder,
     number: int | None,
     numbering: Numbering,
+    full: int = RECENT_MAX,
     most: int | None = None,
 ) -> int | None:
     """Apply to a build what was committed since; None when a new base is the better way. Holds the lock.
 
-    `most`: how many entries may be written, whatever the build has already; usually what makes a recent part full.
+    `most`: how many entries may be written, whatever the build has already; usually what makes a recent part `full`.
     """
     manifest = _usable(source, folder, number, numbering)
     if manifest is None or number is None:
@@ -353,7 +360,7 @@ def _catch_up(
             return None
         writer.begin_log()
         at = manifest.change if at is None else at
-        if head < at or head - at > (RECENT_MAX - writer.count() if most is None else most):
+        if head < at or head - at > (min(RECENT_MAX, full - writer.count()) if most is None else most):
             return None
         if at < head and not _apply(source, reader, writer, at, head, RECENT_MAX if most is None else most):
             return None
@@ -455,8 +462,13 @@ def _rebuild(
         size = (path / "data.mdb").stat().st_size
         manifest = Manifest(layout.FORMAT, schema_digest(numbering), source.digest(), change, entries, size)
         folder.write_manifest(number, manifest)
+        for _ in range(LEVEL_ROUNDS):  # nobody else writes to a build that is not in use
+            reached = _catch_up(source, folder, number, numbering, most=RECENT_FULL)
+            with source.store().reading() as reader:
+                if reached is None or reader.head() - reached < NEARLY_LEVEL:
+                    break
         with folder.locked():
-            reached = _catch_up(source, folder, number, numbering)
+            reached = _catch_up(source, folder, number, numbering, most=RECENT_FULL)
             _keep_logs(source, folder, number, numbering)
             folder.switch(number)
         folder.remove_others(set())
@@ -472,7 +484,7 @@ def _keep_logs(source: StoreSource, folder: IndexFolder, number: int, numbering:
     if former is None or folder.manifest(former) is None or not folder.recent(number).exists():
         return
     try:
-        _catch_up(source, folder, former, numbering, LAST_MAX)
+        _catch_up(source, folder, former, numbering, most=LAST_MAX)
         with environments.usable():
             builds = [Part(folder.build(n) / "base", frozen=True) for n in (former, number)]
             old, new = (

@@ -74,7 +74,7 @@ def _follow(config: configuration.Config, supervisor: int) -> None:
     Whoever writes refreshes the index himself. What is left to do here is what an import that was killed behind its
     commit did not, and what other machines wrote.
     """
-    from annuaire.actions import refresh
+    from annuaire.actions import refresh, renewing
     from annuaire.cli import local
     from annuaire.index.folder import IndexFolder
 
@@ -92,6 +92,8 @@ def _follow(config: configuration.Config, supervisor: int) -> None:
                 log.info("the index contains change %d now", refresh.refresh(source, folder))
                 behind = 0
             refresh.release(source, folder)
+            if renewing.renew(source, folder):
+                log.info("a new base was built: much had been written since the last")
             told = ""
         except AnnuaireError as error:  # the store is away, the index is held: searches go on
             if told != error.reason:
