@@ -82,6 +82,11 @@ def changed(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
     return (modify(entry.dn, "telephoneNumber", telephone(source)),)
 
 
+def renamed(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
+    """Another given name, which both servers have indexes for."""
+    return (modify(entry.dn, "givenName", f"Inès-{source.randrange(10**6):06d}"),)
+
+
 def come_and_gone(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
     """Somebody new beside a person, with an address of their own, who leaves again."""
     number = f"{source.randrange(10**9):09d}"
@@ -106,6 +111,7 @@ def come_and_gone(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
 TOGETHER = targets.WRITING_CONNECTIONS
 SHAPES = {
     "modify": Shape(f"modify, {TOGETHER} connections", TOGETHER, 1, changed),
+    "names": Shape(f"modify a name, {TOGETHER} connections", TOGETHER, 1, renamed),
     "add": Shape(f"add and delete, {TOGETHER} connections", TOGETHER, 2, come_and_gone),
     "one": Shape("modify, 1 connection", 1, 1, changed),
 }
