@@ -34,6 +34,7 @@ from annuaire.ldap.schema import Schema
 from annuaire.ldap.tree import Place, Tree
 from annuaire.ldap.write_controls import Asked, NoOperation
 from annuaire.ldap.writing import PasswordChange, WriteJob, WriteOutcome, WriteRefusedError
+from annuaire.store import engine
 from annuaire.store.engine import Writer
 from annuaire.store.entries import EntryRow, Moved, NewEntry
 
@@ -92,7 +93,7 @@ class Writes:
     ) -> WriteOutcome | AnnuaireError:
         """One job, done or undone by itself."""
         try:
-            with begun.writer.savepoint():
+            with engine.translated(), begun.writer.savepoint():
                 outcome, hides = _One(self, begun.writer, job).run()
         except WriteRefusedError as refused:
             refusals.append((job, refused.outcome))

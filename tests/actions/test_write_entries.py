@@ -160,6 +160,23 @@ def test_a_fault_of_ours_is_one_writes_alone(
     assert row_of(state, B) is None
 
 
+def test_a_store_that_goes_away_in_the_middle_is_everybodys_trouble(
+    state: State, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = EntryWriter.add
+
+    def add_or_fail(self, new, *more):
+        if new.dn == B:
+            self._connection.exec_driver_sql("SELECT * FROM nowhere")
+        return real(self, new, *more)
+
+    monkeypatch.setattr(EntryWriter, "add", add_or_fail)
+    outcomes = doors.all(job(person(A)), job(person(B)))
+    if state.store.embedded:  # where it is an OperationalError
+        assert [type(one) for one in outcomes] == [Unavailable, Unavailable]
+        assert row_of(state, A) is None
+
+
 # --- Trees ---
 
 
