@@ -123,7 +123,9 @@ def _named(attributes: Attributes | None) -> dict[str, Any] | None:
 
 
 def _changed(old: Attributes, new: Attributes) -> list[str]:
-    names = (old.keys() | new.keys()) - _OF_CHOICES
+    names = [
+        name for name in old.keys() | new.keys() if name not in _OF_CHOICES and old.get(name) != new.get(name)
+    ]
     return sorted([name for name in names if sorted(old.get(name, ())) != sorted(new.get(name, ()))])
 
 

@@ -58,6 +58,8 @@ INDEXES = (
     "CREATE INDEX {s}states_key ON states (key)",
     "CREATE INDEX {s}states_parent ON states (parent)",
     "CREATE INDEX {s}states_entry ON states (entry)",
+    "CREATE INDEX {s}states_line ON states (line)",
+    "CREATE INDEX {s}matched_entry ON matched (entry)",
 )
 STAGED = "line, kind, dn, key, parent, uuid, attributes, passwords, structural, person, account, asks"
 STATE = (
