@@ -10,10 +10,12 @@ names of one account are counted apart, or the count would tell that they are on
 - address, for any name: many more are free, counts leak soon and no wait is longer than a minute: behind one
   address may be a hospital or a webmail, whose people mistype all day.
 
-A name that has logged in from an address lately does not wait for the second and the third: who guesses at
-somebody's name, or sits behind the same address, keeps nobody out of where they usually are. What waits is not
-verified, and is answered like a wrong password, so the right one cannot be found while waiting. The same wrong
-password again is no guess: a telephone that was not told the new one locks nobody out.
+Who waits by the first count is told so at once, whatever they send. The second and the third bar without a word:
+a password is verified at its price, and no login whatever it is. A name that has logged in from an address lately is
+not barred there: who guesses at somebody's name, or sits behind the same address, keeps nobody out of where they
+usually are. If barring showed, so would who has logged in behind one's own address; for the same reason a login
+forgets no wrong password, only time does. The same wrong password again is no guess: a telephone that was not told
+the new one locks nobody out.
 """
 
 from __future__ import annotations

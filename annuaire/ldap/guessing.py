@@ -22,12 +22,16 @@ class Guesses(Protocol):
         """Whether a password for this name from this client is not to be looked at yet."""
         ...
 
+    def barred(self, name: bytes, client: str, now: float) -> bool:
+        """Whether no password for this name from this client is right yet, which must not show."""
+        ...
+
     def failed(self, name: bytes, client: str, password: bytes, now: float) -> None:
         """Count a wrong password."""
         ...
 
     def succeeded(self, name: bytes, client: str, now: float) -> None:
-        """Forget what was wrong from there, and remember that the name has logged in there."""
+        """Remember that the name has logged in from there."""
         ...
 
 
@@ -35,6 +39,9 @@ class Uncounted:
     """Nobody waits: where nobody counts."""
 
     def waits(self, name: bytes, client: str, now: float) -> bool:
+        return False
+
+    def barred(self, name: bytes, client: str, now: float) -> bool:
         return False
 
     def failed(self, name: bytes, client: str, password: bytes, now: float) -> None:
@@ -58,15 +65,19 @@ class Attempt:
         """Asked before a password is verified, and again after it: others may have failed meanwhile."""
         return self._guesses.waits(self._name, self._client, now)
 
+    def barred(self, now: float) -> bool:
+        """Asked before a password is taken for right without the work of verifying it."""
+        return self._guesses.barred(self._name, self._client, now)
+
     def ended(self, matched: bool, password: bytes, now: float) -> bool:
-        """Take the outcome; whether it counts as a success: not while waiting, whatever was given."""
+        """Take the outcome; whether it counts as a success: not while waiting or barred, whatever was given."""
         if self.waits(now):
             return False
-        if matched:
+        if matched and not self.barred(now):
             self._guesses.succeeded(self._name, self._client, now)
-        else:
-            self._guesses.failed(self._name, self._client, password, now)
-        return matched
+            return True
+        self._guesses.failed(self._name, self._client, password, now)
+        return False
 
 
 def _spelling(name: bytes, schema: Schema) -> bytes:

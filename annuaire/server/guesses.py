@@ -64,11 +64,12 @@ class Guesses:
 
     def waits(self, name: bytes, client: str, now: float) -> bool:
         """Whether a password for this name from this client is not to be looked at yet."""
-        if self._slot(self._pair(name, client)).until > now:
-            return True
-        if self._known(name, client, now):
-            return False
-        return self._slot(self._name(name)).until > now or self._slot(self._client(client)).until > now
+        return self._slot(self._pair(name, client)).until > now
+
+    def barred(self, name: bytes, client: str, now: float) -> bool:
+        """Whether no password for this name from this client is right yet, which must not show."""
+        others = self._slot(self._name(name)).until > now or self._slot(self._client(client)).until > now
+        return others and not self._known(name, client, now)
 
     def failed(self, name: bytes, client: str, password: bytes, now: float) -> None:
         """Count a wrong password."""
@@ -83,11 +84,8 @@ class Guesses:
             self._count(self._slot(self._client(client)), rules.client, now)
 
     def succeeded(self, name: bytes, client: str, now: float) -> None:
-        """Forget what was wrong from there, and remember that the name has logged in there."""
+        """Remember that the name has logged in from there."""
         with self._locked():
-            pair = self._slot(self._pair(name, client))
-            if pair.held.level > 0:
-                _COUNT.pack_into(self._memory, pair.position, 0, 0.0, 0, 0.0, 0.0)
             self._remember(self._digest(b"k", name, client.encode()), now)
 
     # ------------------------------------------------------------ counts

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from annuaire.domain import lockout
+from annuaire.ldap import schema as schemas
+from annuaire.ldap.guessing import Attempt
 from annuaire.server import guesses
 from annuaire.server.guesses import Guesses
 
@@ -53,34 +55,58 @@ def test_the_same_wrong_password_again_is_no_guess(counted):
     assert counted.waits(b"anne", HERE, 100)
 
 
-def test_a_login_forgets_what_was_wrong_from_there_and_nowhere_else(counted):
+def test_a_login_forgets_nothing_or_it_would_show_to_who_sits_behind_the_same_address(counted):
     fail(counted, 4)
-    fail(counted, 4, client=THERE)
     counted.succeeded(b"anne", HERE, 100)
-    fail(counted, 4)
-    assert not counted.waits(b"anne", HERE, 100)
-    fail(counted, 1, client=THERE, now=100.1)
-    assert counted.waits(b"anne", THERE, 100.2)
+    fail(counted, 1, now=100.1)
+    assert counted.waits(b"anne", HERE, 100.2)
 
 
-def test_guesses_from_many_addresses_stop_strangers_and_not_whoever_is_known(counted):
+def test_guesses_from_many_addresses_bar_strangers_and_not_whoever_is_known(counted):
     counted.succeeded(b"anne", HERE, 90)
     for number in range(50):
         fail(counted, 1, client=f"203.0.113.{number}")
-    assert counted.waits(b"anne", "198.51.100.1", 100.5)
-    assert not counted.waits(b"anne", HERE, 100.5)
-    assert not counted.waits(b"bruno", "198.51.100.1", 100.5)
+    assert counted.barred(b"anne", "198.51.100.1", 100.5)
+    assert not counted.barred(b"anne", HERE, 100.5)
+    assert not counted.barred(b"bruno", "198.51.100.1", 100.5)
 
 
-def test_guesses_at_many_names_stop_the_address_and_not_who_is_known_there(counted):
+def test_guesses_at_many_names_bar_the_address_and_not_who_is_known_there(counted):
     counted.succeeded(b"anne", HERE, 90)
     for number in range(120):
         fail(counted, 1, name=b"name %d" % number)
-    assert counted.waits(b"bruno", HERE, 101)
-    assert not counted.waits(b"anne", HERE, 101)
-    assert not counted.waits(b"bruno", THERE, 101)
+    assert counted.barred(b"bruno", HERE, 101)
+    assert not counted.barred(b"anne", HERE, 101)
+    assert not counted.barred(b"bruno", THERE, 101)
     # Whatever somebody does there, newcomers wait a minute at most.
-    assert not counted.waits(b"bruno", HERE, 161)
+    assert not counted.barred(b"bruno", HERE, 161)
+
+
+def test_being_barred_does_not_show(counted):
+    """To who sits behind the same address, a name that has logged in there is like any other."""
+    counted.succeeded(b"anne", HERE, 90)
+    for number in range(120):
+        fail(counted, 1, name=b"name %d" % number)
+    told = []
+    for name in (b"anne", b"bruno", b"nobody"):
+        attempt = Attempt(counted, schemas.standard(), name, f"{HERE}:5000")
+        told.append([])
+        for number in range(8):
+            told[-1].append((attempt.waits(100.5), attempt.ended(False, b"%d" % number, 100.5)))
+    assert told[0] == told[1] == told[2]
+    assert [waits for waits, _ in told[0]] == [False] * 5 + [True] * 3
+
+
+def test_the_right_password_is_none_while_barred_and_counts_like_a_wrong_one(counted):
+    for number in range(120):
+        fail(counted, 1, name=b"name %d" % number)
+    attempt = Attempt(counted, schemas.standard(), b"bruno", f"{HERE}:5000")
+    assert not attempt.ended(True, b"right", 100.5)
+    for number in range(4):
+        assert not attempt.ended(False, b"%d" % number, 100.5)
+    assert attempt.waits(100.6)
+    assert attempt.ended(True, b"right", 200)
+    assert not counted.barred(b"bruno", HERE, 200)
 
 
 def test_who_is_known_waits_for_wrong_passwords_of_their_own(counted):

@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]
             f"cn: {uid}\nsn: {uid}\nmail: {uid}@medical59.apicrypt.org\napicryptVersion: 2\n"
             + "\n".join(lines)
             + "\n"
-            for uid in ("anne", "bruno", "claire", "denis", "emma", "farid")
+            for uid in ("anne", "bruno", "claire", "denis", "emma", "farid", "gael")
         )
     )
     serving.fill(state, ldif)
@@ -100,7 +100,8 @@ def test_the_right_password_is_taken_once_the_wait_is_over(server: serving.Serve
     assert bind(server, "UID = Claire , " + APICRYPT.upper(), SECRET) == (49, LOCKED)
     wait_out(server, dn("claire"))
     assert bind(server, dn("claire"), SECRET) == (0, NOTHING)
-    assert guess(server, dn("claire"), 2) == [(49, NOTHING)] * 2
+    # Only time forgets: the next wrong one is the fourth.
+    assert guess(server, dn("claire"), 2) == [(49, NOTHING), (49, LOCKED)]
 
 
 def test_the_administrator_of_the_configuration_waits_too(server: serving.Server) -> None:
@@ -119,6 +120,21 @@ def test_somebody_elses_guesses_keep_nobody_out_of_where_they_are(server: servin
     assert guess(server, dn("denis"), 5, "127.0.0.4")[-1] == (49, LOCKED)
     assert bind(server, dn("denis"), SECRET, "127.0.0.3") == (0, NOTHING)
     assert bind(server, dn("denis"), SECRET, "127.0.0.5") == (0, NOTHING)
+
+
+def test_guesses_from_everywhere_bar_newcomers_in_silence_and_nobody_who_is_known(
+    server: serving.Server,
+) -> None:
+    assert bind(server, dn("gael"), SECRET, "127.0.0.3") == (0, NOTHING)
+    for number in range(15):
+        assert guess(server, dn("gael"), 2, f"127.0.1.{number + 1}") == [(49, NOTHING)] * 2
+    # At the price of a verification, and told as a wrong password is.
+    assert bind(server, dn("gael"), SECRET, "127.0.2.1") == (49, NOTHING)
+    assert bind(server, dn("gael"), SECRET, "127.0.0.3") == (0, NOTHING)
+    end = time.monotonic() + 10
+    while bind(server, dn("gael"), SECRET, "127.0.2.1")[0]:
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_what_was_counted_outlives_a_worker(server: serving.Server) -> None:

@@ -93,18 +93,19 @@ def named(
     attempt = Attempt(service.guesses, service.schema, name[:NAME_MAX], peer)
     if attempt.waits(now):
         return BindRefused(ResultCode.invalidCredentials, policy=PolicyError.accountLocked)
+    barred = attempt.barred(now)
     if len(name) <= NAME_MAX:
         try:
             text = name.decode()
         except UnicodeDecodeError:
             text = ""
-        administrator = service.administrator
-        if administrator is not None and administrator.accepts(identities.key(text, service), password):
+        administrator, key = service.administrator, identities.key(text, service)
+        if administrator is not None and not barred and administrator.accepts(key, password):
             attempt.ended(True, password, now)
             return Identity(administrator.dn, Audience.ADMIN, administrator.key)
         account = service.directory.account(text) if text else None
     hashes = account.hashes if account is not None else ()
-    if account is not None and service.remembered.knows(hashes, password, now):
+    if account is not None and not barred and service.remembered.knows(hashes, password, now):
         attempt.ended(True, password, now)
         return replace(identities.of_account(account, service), proved=True)
     return PasswordCheck(hashes, password, account, attempt)
