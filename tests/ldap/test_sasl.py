@@ -355,6 +355,9 @@ class Counting:
     def waits(self, name, client, now):
         return self.waiting
 
+    def barred(self, name, client, now):
+        return self.waiting
+
     def failed(self, name, client, password, now):
         self.told.append(("failed", name, password))
 

@@ -1,5 +1,6 @@
 """LDAPS with a certificate made by scripts/make_certificates."""
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -32,6 +33,7 @@ def secure(tmp_path_factory, certificates, fixtures):
     serving.fill(state, fixtures / "apicrypt.ldif")
     with serving.serving(
         state,
+        workers=2,
         ANNUAIRE_TLS_CERTIFICATE=str(certificates / "server.pem"),
         ANNUAIRE_TLS_KEY=str(certificates / "server.key"),
         ANNUAIRE_AUDIENCE_ANONYMOUS="apicrypt",
@@ -69,6 +71,43 @@ def test_versions_before_1_2_are_refused_and_1_2_is_forward_secret(secure, certi
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with secure.connect("ldaps") as plain, pytest.raises((ssl.SSLError, ConnectionError)):
         context.wrap_socket(plain, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed_by_their_worker_and_begun_anew_by_another(secure, certificates, version):
+    context = trusting(certificates)
+    context.minimum_version = context.maximum_version = version
+    session, resumed = None, 0
+    held = []
+    for number in range(1, 17):
+        plain = secure.connect("ldaps")
+        connection = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        connection.sendall(asking.search(number, base="", scope=0))
+        assert asking.codes(serving.receive(connection)) == [(number, 0)]
+        resumed += connection.session_reused
+        session = session or connection.session
+        held.append(connection)  # so that connections are spread over both
+    assert 0 < resumed < 15
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_nobody_renegotiates(secure, certificates):
+    asked = ["openssl", "s_client", "-tls1_2", "-connect", f"localhost:{secure.port('ldaps')}"]
+    with subprocess.Popen(
+        [*asked, "-CAfile", str(certificates / "ca.pem")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as client:
+        said = ""
+        while "Verify return code: 0" not in said:  # connected
+            said += client.stdout.readline()
+        client.stdin.write("R\n")
+        client.stdin.flush()
+        assert "no renegotiation" in client.stdout.read()
 
 
 def test_the_administrator_logs_in_while_others_stream(secure, certificates):

@@ -119,7 +119,8 @@ def _external(credentials: bytes, asking: Asking) -> Outcome:
     elif target is not None:
         identity = identities.named(target.account, service)
     if identity is None:
-        return BindRefused(ResultCode.invalidCredentials, "this certificate stands for nobody here")
+        # A subject is no secret, and who runs this server must learn which line is missing.
+        return BindRefused(ResultCode.invalidCredentials, "this certificate stands for nobody here", subject)
     return _as(identity, credentials, service)
 
 
