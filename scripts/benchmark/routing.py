@@ -68,6 +68,7 @@ class Built:
             )
             self.annuaire.export("routage", self.shown)
             self._done.touch()
+        self.annuaire.make_ready()
         if self.slapd.available() and not self.slapd.filled():
             console.print(f"slapd: importing {self.shown}")
             self.slapd.fill(self.shown)

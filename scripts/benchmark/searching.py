@@ -196,6 +196,7 @@ def run(options: argparse.Namespace, base: Path, generator: Path) -> int:
     annuaire, slapd = Annuaire(folder / "annuaire"), Slapd(folder / "slapd")
     servers: list[Server] = [annuaire]
     fillings.of(annuaire, people, options.import_only)
+    annuaire.make_ready()
     if not options.skip_slapd:
         if slapd.available():
             servers.append(slapd)

@@ -29,6 +29,7 @@ STARTUP_MAX = 600.0  # seconds: an index of an older form is built anew first
 STOP_MAX = 15.0
 SAMPLE_EVERY = 0.05  # seconds between two looks at a process tree's memory
 MIB = 1024  # /proc counts in KiB
+RECENT_KEPT = 1_000  # entries written since the base, with which a measure may begin
 TABLE_WIDTH = 120  # of what is printed, where nothing says how wide the paper is
 # Debian puts slapd and slapadd where users do not look.
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/lib/openldap"))
@@ -399,6 +400,12 @@ class Annuaire(Server):
         filling = self.measured("export", "--as", audience, "--output", str(unfinished))
         unfinished.rename(path)
         return filling
+
+    def make_ready(self, recent: int = RECENT_KEPT) -> None:
+        """What was kept may have an index of an older form, or much that was written since its base."""
+        index = self.counted()["index"]
+        if index is None or index["recent"] > recent:
+            self.measured("rebuild")
 
     def counted(self) -> dict[str, Any]:
         """What `annuaire stats` says."""

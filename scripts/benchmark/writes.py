@@ -155,6 +155,7 @@ def run(options: argparse.Namespace, base: Path, generator: Path) -> int:
             remembered[server.name] = {}
             memory.write_text(json.dumps(remembered, indent=1))
         server.greeting = (shapes.bind(ADMIN, PASSWORD),)
+    annuaire.make_ready()
     known = entries(options.size, options.seed)
     figures = _measure(options, folder, generator, servers, chosen, known)
     rows = []
