@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import asking
 import pytest
 import serving
-from serving import ADMIN, PASSWORD, SUFFIX, Server
+from serving import ADMIN, PASSWORD, Server
 
 from annuaire.ldap import ber
 from annuaire.ldap.messages import Control
@@ -17,7 +17,7 @@ from annuaire.ldap.responses import Result
 
 TREE = "o=compteurs"
 COUNTER = f"cn=compteur,{TREE}"
-CONNECTIONS, EACH, COMMANDS = 20, 25, 6
+CONNECTIONS, EACH, COMMANDS = 20, 12, 4
 POST_READ = "1.3.6.1.1.13.2"
 SCHEMA = """\
 objectidentifier own 1.3.6.1.4.1.99999
