@@ -134,7 +134,8 @@ def finish(prepared: Prepared, outcome: WriteOutcome) -> WriteOutcome:
 def upgrade(name: str, held: Sequence[bytes], secret: bytes) -> WriteJob | None:
     """Keep a password that was just typed as we keep them, if it is still the one; nobody's change of the entry."""
     found = hashes.matching(held, secret)
-    if not found:
+    # Another password of the entry may be kept otherwise: it is not the one that is known now.
+    if not found or not hashes.outdated(found):
         return None
     changes = [(DELETE_VALUES, PASSWORD, list(found)), (ADD_VALUES, PASSWORD, list(hashes.made(secret)))]
     own = Grant(frozenset([_PASSWORD]))

@@ -197,6 +197,9 @@ def test_an_upgrade_replaces_the_old_hash_alone_and_is_nobodys_change():
     assert (kind, gone) == (DELETE_VALUES, [FOREIGN])
     assert answers(added, FOREIGN_SECRET)
     assert write_passwords.upgrade(NAME, held, b"wrong") is None
+    # The other one is as it should be, although the entry as a whole is not.
+    assert hashes.outdated(held)
+    assert write_passwords.upgrade(NAME, held, OTHER) is None
 
 
 def test_nothing_prepared_or_declined_shows_a_password_or_a_hash():
