@@ -70,11 +70,13 @@ def test_the_first_start_makes_everything_and_the_second_is_quick(tmp_path):
         assert str(state / "admin.password") in said
         for name in ("admin.password", "tls/server.key"):
             assert (state / name).stat().st_mode & 0o777 == 0o600
-        port = int(states.serving(state)["listening"]["ldap"].rpartition(":")[2])
         secret = (state / "admin.password").read_text()
         assert len(secret) == 24
         anonymous, administrator = [answer(line) for line in said.splitlines() if "  ldapsearch " in line]
-        assert f"127.0.0.1:{port}" in said
+        printed = [line.split() for line in said.splitlines()]
+        for name, place in states.serving(state)["listening"].items():
+            assert [name, place] in printed
+        assert {"ldap", "ldaps", "policy", "socketmap"} <= states.serving(state)["listening"].keys()
         # Whoever comes is shown people by their address in the trust space alone, administrators also what is written.
         assert "mail: jean.dupont@interop-mssante.apicrypt.org" in anonymous
         assert "@medical" not in anonymous
