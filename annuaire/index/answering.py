@@ -180,8 +180,11 @@ def _rename(attribute: bytes, description: str) -> bytes:
 def subordinates(sight: Sight, key: bytes, audience: int) -> int:
     """How many entries an audience sees right below an entry."""
     digest = layout.digest(layout.DN_KEY, key)
-    return sum(
-        len(children)
-        for neighbour in sight.together
-        for children in neighbour.universe(audience, digest, layout.CHILDREN).values()
-    )
+    count = 0
+    for neighbour in sight.together:
+        for chunk, seen in neighbour.everything(audience).items():
+            # Not kept: it is asked of thousands of entries, nearly all of which have nothing below them.
+            children = neighbour.part.posting(layout.posting_key(chunk, layout.CHILDREN, 0, digest))
+            if children is not None:
+                count += children.intersection_cardinality(seen)
+    return count

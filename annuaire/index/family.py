@@ -26,15 +26,18 @@ class Family(NamedTuple):
 
     sights: list[Sight]
     audience: int
-    # By part, chunk and local id; None: there are too many.
-    parents: dict[tuple[int, int], dict[int, int]] | None
+    # By digest of a DN key, and by part, chunk and local id; None: there are too many.
+    counts: dict[bytes, int] | None
+    parents: dict[tuple[int, int], dict[int, int]]
 
     def in_chunk(self, sight: Sight, chunk: int) -> dict[int, int] | None:
         """By local id, what has entries below it; None: each is to be asked."""
-        return None if self.parents is None else self.parents.get((id(sight), chunk), {})
+        return None if self.counts is None else self.parents.get((id(sight), chunk), {})
 
     def below(self, key: bytes) -> int:
-        return subordinates(self.sights[0], key, self.audience)
+        if self.counts is None:
+            return subordinates(self.sights[0], key, self.audience)
+        return self.counts.get(layout.digest(layout.DN_KEY, key), 0)
 
 
 def of(snapshot: Snapshot, audience: int) -> Family:
@@ -42,13 +45,15 @@ def of(snapshot: Snapshot, audience: int) -> Family:
     wanted = ("family", audience)
     known = snapshot.known.get(wanted)
     if known is None:
-        known = Family(snapshot.sights, audience, _count(snapshot.sights, audience))
+        sights = snapshot.sights
+        counts = _count(sights, audience)
+        known = Family(sights, audience, counts, _places(sights, audience, counts or {}))
         snapshot.remember(wanted, known)
     assert isinstance(known, Family)
     return known
 
 
-def _count(sights: list[Sight], audience: int) -> dict[tuple[int, int], dict[int, int]] | None:
+def _count(sights: list[Sight], audience: int) -> dict[bytes, int] | None:
     below: dict[bytes, int] = {}
     for sight in sights:
         for chunk, seen in sight.everything(audience).items():
@@ -60,8 +65,14 @@ def _count(sights: list[Sight], audience: int) -> dict[tuple[int, int], dict[int
                     below[digest] = below.get(digest, 0) + count
                     if len(below) > PARENTS_MAX:
                         return None
+    return below
+
+
+def _places(
+    sights: list[Sight], audience: int, counts: dict[bytes, int]
+) -> dict[tuple[int, int], dict[int, int]]:
     found: dict[tuple[int, int], dict[int, int]] = {}
-    for digest, count in below.items():
+    for digest, count in counts.items():
         for sight in sights:
             for identifier in sight.part.equal(digest) or ():
                 if sight.sees(audience, identifier):
