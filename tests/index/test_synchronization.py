@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -433,6 +435,30 @@ def test_what_changes_while_the_first_copy_is_on_its_way_is_told_behind_it(
     consumer.take(line.say(asked, meanwhile))
     assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
     assert next(turns) > 8
+
+
+def test_who_does_not_read_is_told_the_outcome_of_many_changes_once(place: Place) -> None:
+    consumer, line = Consumer(), place.connect(Audience.ADMIN)
+    consumer.take(line.say(consumer.request(persist=True, base=APICRYPT, attributes=["*", "entryUUID"])))
+    consumer.states.clear()
+    life = Life(13)
+    for _ in range(40):
+        place.change(life.turn)
+        line.session.wake()  # its connection is full: nobody advances
+    consumer.take(line.rest())
+    assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
+    assert len(consumer.states) <= len(consumer.entries)
+
+
+def test_one_that_waits_holds_no_build(place: Place) -> None:
+    consumer, line = Consumer(), place.connect(Audience.ADMIN)
+    consumer.take(line.say(consumer.request(persist=True, base=APICRYPT)))
+    first = weakref.ref(place.reader._base)  # type: ignore[arg-type]
+    refresh.rebuild(place.source, place.folder)
+    consumer.take(line.wake())
+    gc.collect()
+    assert first() is None
+    assert line.session.sleeping == 1
 
 
 def test_who_lies_above_others_is_sent_before_them(place: Place) -> None:
