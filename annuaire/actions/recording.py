@@ -35,6 +35,17 @@ class Recording:
         """None: nobody's change, of which nothing is told."""
         self._by.append((len(self.writer.touched), who))
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that can fail alone: what is undone is nobody's."""
+        before = len(self._by)
+        try:
+            with self.writer.savepoint():
+                yield
+        except BaseException:
+            del self._by[before:]
+            raise
+
     def tell(self, told: Trace) -> None:
         ends = [start for start, _ in self._by[1:]] + [len(self.writer.touched)]
         for (start, who), end in zip(self._by, ends, strict=True):

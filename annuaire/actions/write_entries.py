@@ -7,6 +7,7 @@ held throughout. What the schema says is asked once, of the entry as it will be 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from annuaire.actions import entry_rules, preparing, recording, references, relaxing, views, write_telling
@@ -33,7 +34,7 @@ from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.tree import Place, Tree
 from annuaire.ldap.write_controls import Asked, NoOperation
-from annuaire.ldap.writing import PasswordChange, WriteJob, WriteOutcome, WriteRefusedError
+from annuaire.ldap.writing import PasswordChange, WriteGroup, WriteJob, WriteOutcome, WriteRefusedError
 from annuaire.store import engine
 from annuaire.store.engine import Writer
 from annuaire.store.entries import EntryRow, Moved, NewEntry
@@ -78,9 +79,13 @@ class Writes:
         try:
             with recording.recording(self._source, self._folder, jobs[0].actor) as begun:
                 for job in jobs:
-                    begun.by(write_telling.by(job))
-                    begun.writer.actor = job.actor
-                    outcomes.append(self._one(begun, job, refusals))
+                    if isinstance(job.request, WriteGroup):
+                        outcome = self._all_or_none(begun, job.request.jobs, refusals)
+                    else:
+                        outcome = self._all_or_none(begun, (job,), refusals)
+                        if isinstance(outcome, WriteOutcome):
+                            [outcome] = outcome.parts
+                    outcomes.append(outcome)
         except Unavailable as error:
             # Nothing was committed, or it was and is not visible yet: the text says which.
             return [error] * len(jobs)
@@ -88,18 +93,25 @@ class Writes:
             write_telling.refused(self._source.told, *refusal)
         return outcomes
 
-    def _one(
-        self, begun: Recording, job: WriteJob, refusals: list[tuple[WriteJob, WriteOutcome]]
+    def _all_or_none(
+        self, begun: Recording, jobs: Sequence[WriteJob], refusals: list[tuple[WriteJob, WriteOutcome]]
     ) -> WriteOutcome | AnnuaireError:
-        """One job, done or undone by itself."""
+        """One job, or those of a transaction: done or undone by themselves. `parts` says how each ended."""
+        parts: list[WriteOutcome] = []
+        hidden = False
         try:
-            with engine.translated(), begun.writer.savepoint():
-                outcome, hides = _One(self, begun.writer, job).run()
+            with engine.translated(), begun.savepoint():
+                for job in jobs:
+                    begun.by(write_telling.by(job))
+                    begun.writer.actor = job.actor
+                    outcome, hides = _One(self, begun.writer, job).run()
+                    hidden = hidden or hides
+                    parts.append(outcome)
         except WriteRefusedError as refused:
             refusals.append((job, refused.outcome))
-            return refused.outcome
+            parts.append(refused.outcome)
         except NoOperation as nothing:
-            return nothing.outcome
+            parts.append(nothing.outcome)
         except AnnuaireError:
             raise  # nobody's write can be done now
         except Exception as bug:
@@ -107,8 +119,9 @@ class Writes:
             unforeseen = AnnuaireError("internal error")
             unforeseen.__cause__ = bug
             return unforeseen
-        begun.hides = begun.hides or hides
-        return outcome
+        else:
+            begun.hides = begun.hides or hidden
+        return replace(parts[-1], controls=(), parts=tuple(parts))
 
     # What one job asks.
 
@@ -143,7 +156,7 @@ class _One:
     def run(self) -> tuple[WriteOutcome, bool]:
         job = self._job
         request = job.request
-        assert not isinstance(request, PasswordChange)
+        assert not isinstance(request, PasswordChange | WriteGroup)
         try:
             asked = write_controls.read(job.controls, self._schema)
             name = dn.parse(request.dn.decode())

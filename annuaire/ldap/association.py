@@ -21,6 +21,7 @@ from annuaire.ldap.results import ResultCode
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.service import Service
 from annuaire.ldap.sleeping import Sleepers
+from annuaire.ldap.transactions import Transactions
 
 
 class Association:
@@ -36,6 +37,7 @@ class Association:
         "channel",
         "identity",
         "peer",
+        "transactions",
     )
 
     def __init__(self, service: Service, peer: str, channel: Channel | None) -> None:
@@ -43,6 +45,7 @@ class Association:
         self._framer = Framer(service.message_max_anonymous)
         self._sleepers = Sleepers()  # searches that wait for changes, beside the one answer under way
         self._challenge: sasl.Challenge | None = None  # between two steps of a SASL bind
+        self.transactions = Transactions()
         self.peer = peer
         self.channel = channel or Channel(service.anonymous)
         self.identity = Identity("", self.channel.unbound)

@@ -47,6 +47,7 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.POST_READ: frozenset({AddRequest, ModifyRequest, ModifyDnRequest}),
     controls.TREE_DELETE: frozenset({DeleteRequest}),
     controls.RELAX: frozenset({AddRequest, ModifyRequest}),
+    controls.TRANSACTION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.PASSWORD_POLICY: frozenset({BindRequest, AddRequest, ModifyRequest, ExtendedRequest}),
     controls.NO_OPERATION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.NO_OPERATION_OPENLDAP: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
@@ -59,7 +60,12 @@ CANCEL = "1.3.6.1.1.8"  # RFC 3909
 
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 RFC 3062
 
-EXTENSIONS = (CANCEL, PASSWORD_MODIFY, WHO_AM_I)
+# RFC 5805
+TRANSACTION_START = "1.3.6.1.1.21.1"
+TRANSACTION_END = "1.3.6.1.1.21.3"
+TRANSACTION_ABORTED = "1.3.6.1.1.21.4"
+
+EXTENSIONS = (CANCEL, PASSWORD_MODIFY, TRANSACTION_START, TRANSACTION_END, WHO_AM_I)
 
 FEATURES = (
     "1.3.6.1.1.14",  # RFC 4525: Modify increments values

@@ -26,6 +26,7 @@ POST_READ = "1.3.6.1.1.13.2"
 TREE_DELETE = "1.2.840.113556.1.4.805"  # draft-armijo-ldap-treedelete
 NO_OPERATION = "1.3.6.1.4.1.4203.1.10.2"  # draft-zeilenga-ldap-noop
 NO_OPERATION_OPENLDAP = "1.3.6.1.4.1.4203.666.5.2"  # the same, as OpenLDAP's tools and server number it
+TRANSACTION = "1.3.6.1.1.21.2"  # RFC 5805
 RELAX = "1.3.6.1.4.1.4203.666.5.12"  # draft-zeilenga-ldap-relax
 PROXIED_AUTHORIZATION = "2.16.840.1.113730.3.4.18"  # RFC 4370
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 draft-behera-ldap-password-policy

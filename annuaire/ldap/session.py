@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from annuaire.domain import access
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import AnnuaireError, Malformed
-from annuaire.ldap import capabilities, refusals, requests, responses, root_dse
+from annuaire.ldap import capabilities, refusals, requests, responses, root_dse, transactions
 from annuaire.ldap import dn as names
 from annuaire.ldap.association import Association
 from annuaire.ldap.channel import Channel
@@ -52,7 +52,7 @@ from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
 from annuaire.ldap.sleeping import ASLEEP
-from annuaire.ldap.writing import WriteJob, WriteOutcome
+from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome
 
 # Requests and bytes answered in one turn of the reactor: a stranger's thousand requests in one packet must
 # not make the others wait.
@@ -146,7 +146,9 @@ class Session(Association):
                 raise outcome
             if isinstance(work, WriteJob):
                 assert isinstance(outcome, WriteOutcome)
-                if isinstance(message.operation, ExtendedRequest):
+                if isinstance(work.request, WriteGroup):
+                    answer = transactions.end(message, work.request, outcome)
+                elif isinstance(message.operation, ExtendedRequest):
                     answer = password_modify.end(message, outcome)
                 else:
                     answer = writes.end(message, outcome)
@@ -172,7 +174,7 @@ class Session(Association):
     def disconnect(self, code: ResultCode, text: str) -> bytes:
         """Say why the connection ends (RFC 4511 §4.4.1), and end it."""
         self.close()
-        return responses.notice_of_disconnection(code, text)
+        return self.transactions.abort() + responses.notice_of_disconnection(code, text)
 
     def close(self) -> None:
         """Drop everything: the connection is lost, or will be closed once what was answered is sent."""
@@ -387,8 +389,8 @@ class Session(Association):
         if message.controls and (refused := self._refused_control(message)) is not None:
             return refused
         if isinstance(operation, BindRequest):
-            bound = self._bind(message, operation, now)
-            return bound if isinstance(bound, bytes) else self._wait_for(message, bound, now)
+            aborted, bound = self.transactions.abort(), self._bind(message, operation, now)
+            return aborted + (bound if isinstance(bound, bytes) else self._wait_for(message, bound, now))
         if isinstance(operation, ExtendedRequest):
             if operation.oid == capabilities.START_TLS:
                 return self._start_tls(message, operation, self._challenge is not None)
@@ -399,6 +401,9 @@ class Session(Association):
                     message, self._service, self.identity, self.audience, self.channel, self.peer
                 )
                 return change if isinstance(change, bytes) else self._wait_for(message, change, now)
+            if operation.oid in (capabilities.TRANSACTION_START, capabilities.TRANSACTION_END):
+                asked = self.transactions.asked(message, self.identity, self.audience, self.peer)
+                return asked if isinstance(asked, bytes) else self._wait_for(message, asked, now)
             return extended.answer(message.message_id, operation, self.identity)
         if self.audience == NOBODY:
             return refusals.to_nobody(message, self.identity, self._challenge is not None)
@@ -407,7 +412,9 @@ class Session(Association):
             referred = elsewhere.answer(message, self._service, audience)
             own = self._own_entries
             return referred or compare.answer(message.message_id, operation, self._service, own, audience)
-        begun = writes.begin(message, self._service, self.identity, self.audience, self.peer, self.channel)
+        begun = writes.begin(
+            message, self._service, self.identity, self.audience, self.peer, self.channel, self.transactions
+        )
         return begun if isinstance(begun, bytes) else self._wait_for(message, begun, now)
 
     def _is_own(self, name: bytes) -> bool:

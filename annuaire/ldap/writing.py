@@ -32,10 +32,19 @@ class PasswordChange:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteGroup:
+    """The updates of a transaction (RFC 5805), in order, with the ids of their messages: all are done or none is."""
+
+    jobs: tuple[WriteJob, ...]
+    numbers: tuple[int, ...]
+    dn: str = ""  # it is about no entry of its own
+
+
+@dataclass(frozen=True, slots=True)
 class WriteJob:
     """One write on its way: `actor` is who is bound, `grant` what they may change."""
 
-    request: WriteRequest | PasswordChange
+    request: WriteRequest | PasswordChange | WriteGroup
     controls: tuple[Control, ...]
     actor: str
     audience: Audience
@@ -54,6 +63,8 @@ class WriteOutcome:
     text: str = ""
     matched: str = ""
     controls: tuple[Control, ...] = ()
+    # Of a group, how each ended, the one that could not be done last.
+    parts: tuple[WriteOutcome, ...] = ()
     # The value of the extended response: a generated password (RFC 3062 §2).
     value: bytes | None = field(default=None, repr=False)
 

@@ -23,6 +23,7 @@ from annuaire.ldap.messages import (
 from annuaire.ldap.operations import elsewhere
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
+from annuaire.ldap.transactions import Transactions
 from annuaire.ldap.tree import Place
 from annuaire.ldap.writing import WriteJob, WriteOutcome
 
@@ -35,15 +36,25 @@ _TAGS: dict[type, int] = {
 
 
 def begin(
-    message: Message, service: Service, identity: Identity, audience: Audience, peer: str, channel: Channel
+    message: Message,
+    service: Service,
+    identity: Identity,
+    audience: Audience,
+    peer: str,
+    channel: Channel,
+    transactions: Transactions,
 ) -> bytes | WriteJob:
-    """The refusal, or the write to hand over."""
-    if service.require_tls and not channel.confidential and _holds_password(message.operation, service):
+    """The answer, or the write to hand over."""
+    gives_password = _holds_password(message.operation, service)
+    if service.require_tls and not channel.confidential and gives_password:
         return end(message, WriteOutcome(ResultCode.confidentialityRequired, "a password in clear needs TLS"))
     outcome = _decide(message, service, identity, audience, peer)
     if isinstance(outcome, WriteJob):
-        return elsewhere.answer(message, service, audience) or outcome
-    return end(message, outcome)
+        referred = elsewhere.answer(message, service, audience)
+        if referred:
+            return referred
+        outcome = transactions.take(message, outcome, gives_password)
+    return outcome if isinstance(outcome, WriteJob) else end(message, outcome)
 
 
 def end(message: Message, outcome: WriteOutcome) -> bytes:
