@@ -101,7 +101,8 @@ def run(options: argparse.Namespace, base: Path, generators: Path) -> int:
     if "decide" in chosen:
         console.print("deciding")
         configured = Path(built.annuaire.configuration())
-        result["decide"] = deciding.measure(configured, drawn, options.rounds)
+        rates = deciding.measure(configured, drawn, options.rounds)
+        result["decide"] = {name: rate._asdict() for name, rate in rates.items()}
     asked = [name for name in ("policy", "socketmap") if name in chosen]
     if asked:
         result |= _postfix(options, built, generators / "mailload", asked, drawn, who)
@@ -266,10 +267,14 @@ def verdicts(result: dict[str, Any]) -> list[targets.Verdict]:
     if "decide" in result:
         rates = result["decide"]
         found.append(
-            targets.at_least(f"{deciding.PLAIN}, a second", rates[deciding.PLAIN], targets.DECISIONS)
+            targets.at_least(
+                f"{deciding.PLAIN}, a second", rates[deciding.PLAIN]["a_second"], targets.DECISIONS
+            )
         )
         for name in (deciding.JOURNALLED, deciding.EXPLAINED):
-            found.append(targets.at_least(f"{name}, a second", rates[name], targets.DECISIONS_JOURNALLED))
+            found.append(
+                targets.at_least(f"{name}, a second", rates[name]["a_second"], targets.DECISIONS_JOURNALLED)
+            )
     for name, rate in RATES.items():
         if name in result:
             found.append(
@@ -293,9 +298,9 @@ def _show(options: argparse.Namespace, result: dict[str, Any]) -> int:
         shown = Table(title=f"in one process, {about}")
         shown.add_column("")
         shown.add_column("a second", justify="right")
-        shown.add_column("µs each", justify="right")
+        shown.add_column("µs of processor each", justify="right")
         for name, rate in result["decide"].items():
-            shown.add_row(name, f"{rate:,.0f}", f"{1e6 / rate:.1f}")
+            shown.add_row(name, f"{rate['a_second']:,.0f}", f"{rate['processor']:.1f}")
         output.print(shown)
     rows = []
     for name, rate in RATES.items():
