@@ -11,6 +11,7 @@ from annuaire.actions.refresh import StoreSource
 from annuaire.domain import audience, password
 from annuaire.domain.audience import Audience
 from annuaire.domain.password import Fault, Rules
+from annuaire.domain.scram import Salts
 from annuaire.errors import Malformed, NotFound, Refused
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn, tree
@@ -48,6 +49,7 @@ def add(
     *,
     replicates_passwords: bool = False,
     rules: Rules = Rules(),  # noqa: B008 (a value)
+    salts: Salts | None = None,
     actor: str = "",
 ) -> str:
     """Make an account; its DN. Visible, and able to bind on this machine, on return."""
@@ -59,7 +61,7 @@ def add(
         "objectClass": list(CLASSES),
         "uid": [name.encode()],
         AUDIENCE: [audience.format(seer).encode()],
-        preparing.PASSWORD: list(hashes.made(secret)),
+        preparing.PASSWORD: list(hashes.made(secret, salts(key) if salts else None)),
     }
     if replicates_passwords:
         attributes[REPLICATES] = [b"TRUE"]
@@ -85,12 +87,14 @@ def set_password(
     secret: bytes,
     *,
     rules: Rules = Rules(),  # noqa: B008 (a value)
+    salts: Salts | None = None,
     actor: str = "",
 ) -> str:
     """Give an account another password; its DN. Who is bound as it stays so until the connection ends."""
     _judge(name, secret, rules)
     _own, key = _place(source, name)
-    _, passwords = preparing.encode({preparing.PASSWORD: list(hashes.made(secret))})
+    kept = list(hashes.made(secret, salts(key) if salts else None))
+    _, passwords = preparing.encode({preparing.PASSWORD: kept})
     with recording.recording(source, folder, actor) as begun:
         row = begun.writer.entry(key)
         if row is None or AUDIENCE not in preparing.decode(row.attributes, None):

@@ -107,16 +107,19 @@ def wrong(job: WriteJob) -> WriteOutcome:
     )
 
 
-def prepare(job: WriteJob, held: Sequence[bytes], rules: Rules, schema: Schema) -> Prepared | Declined:
-    """Judge and hash; `held` is what the entry has as its password now. Work for a thread."""
+def prepare(
+    job: WriteJob, held: Sequence[bytes], rules: Rules, schema: Schema, salt: bytes | None = None
+) -> Prepared | Declined:
+    """Judge and hash; `held` is what the entry has as its password now, `salt` that of its SCRAM keys, which its name
+    decides. Work for a thread."""
     request = job.request
     try:
         if isinstance(request, PasswordChange):
-            return _change(job, request, held, rules)
+            return _change(job, request, held, rules, salt)
         if isinstance(request, AddRequest):
-            return _add(job, request, rules, schema)
+            return _add(job, request, rules, schema, salt)
         assert isinstance(request, ModifyRequest)
-        return _modify(job, request, held, rules, schema)
+        return _modify(job, request, held, rules, schema, salt)
     except _WrongError as error:
         return Declined(wrong(job), error.given)
     except _DeclinedError as declined:
@@ -131,19 +134,22 @@ def finish(prepared: Prepared, outcome: WriteOutcome) -> WriteOutcome:
     return replace(outcome, controls=told, value=prepared.generated if done else None)
 
 
-def upgrade(name: str, held: Sequence[bytes], secret: bytes) -> WriteJob | None:
+def upgrade(name: str, held: Sequence[bytes], secret: bytes, salt: bytes | None = None) -> WriteJob | None:
     """Keep a password that was just typed as we keep them, if it is still the one; nobody's change of the entry."""
     found = hashes.matching(held, secret)
     # Another password of the entry may be kept otherwise: it is not the one that is known now.
-    if not found or not hashes.outdated(found):
+    if not found or not hashes.outdated(found, salt):
         return None
-    changes = [(DELETE_VALUES, PASSWORD, list(found)), (ADD_VALUES, PASSWORD, list(hashes.made(secret)))]
+    changes = [
+        (DELETE_VALUES, PASSWORD, list(found)),
+        (ADD_VALUES, PASSWORD, list(hashes.made(secret, salt))),
+    ]
     own = Grant(frozenset([_PASSWORD]))
     return WriteJob(ModifyRequest(name.encode(), changes), (), name, Audience.ADMIN, own, quiet=True)
 
 
 def _change(
-    job: WriteJob, request: PasswordChange, held: Sequence[bytes], rules: Rules
+    job: WriteJob, request: PasswordChange, held: Sequence[bytes], rules: Rules, salt: bytes | None
 ) -> Prepared | Declined:
     if request.old is not None and not hashes.verify(held, request.old):
         raise _WrongError(request.old)
@@ -152,7 +158,7 @@ def _change(
         new = generated = password.generated(rules)
     else:
         _judge(new, _names(request.dn), rules)
-    kept = list(hashes.made(new))
+    kept = list(hashes.made(new, salt))
     if request.old is None:
         changes = [(REPLACE_VALUES, PASSWORD, kept)]
     else:
@@ -161,21 +167,26 @@ def _change(
     return Prepared(replace(job, request=modify), request.old is not None, generated)
 
 
-def _add(job: WriteJob, request: AddRequest, rules: Rules, schema: Schema) -> Prepared:
+def _add(job: WriteJob, request: AddRequest, rules: Rules, schema: Schema, salt: bytes | None) -> Prepared:
     names = [*_names(request.dn.decode("utf-8", "ignore"))]
     for name, values in request.attributes:
         if schema.canonical(name).lower() in _MAIL:
             names += [value.decode("utf-8", "ignore").partition("@")[0] for value in values[:PASSWORDS_MAX]]
     _bounded(values for name, values in request.attributes if _is_password(name, schema))
     attributes = [
-        (name, _kept(values, job, names, rules) if _is_password(name, schema) else values)
+        (name, _kept(values, job, names, rules, salt) if _is_password(name, schema) else values)
         for name, values in request.attributes
     ]
     return Prepared(replace(job, request=AddRequest(request.dn, attributes)))
 
 
 def _modify(
-    job: WriteJob, request: ModifyRequest, held: Sequence[bytes], rules: Rules, schema: Schema
+    job: WriteJob,
+    request: ModifyRequest,
+    held: Sequence[bytes],
+    rules: Rules,
+    schema: Schema,
+    salt: bytes | None,
 ) -> Prepared:
     names = _names(request.dn.decode("utf-8", "ignore"))
     _bounded(values for _, name, values in request.changes if _is_password(name, schema))
@@ -188,7 +199,7 @@ def _modify(
                 now = [value for value in now if value not in values]
                 exact = True
             elif kind in (ADD_VALUES, REPLACE_VALUES):
-                values = _kept(given, job, names, rules)
+                values = _kept(given, job, names, rules, salt)
                 now = values if kind == REPLACE_VALUES else [*now, *values]
             else:
                 now = []
@@ -201,14 +212,16 @@ def _bounded(every: Iterable[Sequence[bytes]]) -> None:
         raise _DeclinedError(ResultCode.adminLimitExceeded, f"more than {PASSWORDS_MAX} passwords at once")
 
 
-def _kept(values: Sequence[bytes], job: WriteJob, names: Sequence[str], rules: Rules) -> list[bytes]:
+def _kept(
+    values: Sequence[bytes], job: WriteJob, names: Sequence[str], rules: Rules, salt: bytes | None
+) -> list[bytes]:
     """What is kept of the values that somebody gives."""
     kept: list[bytes] = []
     for value in values:
         scheme = hashes.scheme(value)
         if scheme is None:
             _judge(value, names, rules)
-            kept += hashes.made(value)
+            kept += hashes.made(value, salt)
         elif job.grant.attributes is not None:
             raise _DeclinedError(
                 ResultCode.constraintViolation,

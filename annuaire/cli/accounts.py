@@ -52,6 +52,7 @@ def add_command(config: Config, name: str, seer: str, password_stdin: bool, repl
       pass show relais | annuaire account add relais --audience routage --password-stdin
     """
     from annuaire.actions import audience_accounts
+    from annuaire.server import state
 
     secret = _from_stdin() if password_stdin else _prompted()
     with writing.opened(config) as source:
@@ -63,6 +64,7 @@ def add_command(config: Config, name: str, seer: str, password_stdin: bool, repl
             secret,
             replicates_passwords=replicate_passwords,
             rules=Rules(config.passwords.min_length),
+            salts=state.salts(config.state),
             actor=config.admin_dn,
         )
     click.echo(f"compte créé : {made} ({seer})")
@@ -84,6 +86,7 @@ def password_command(config: Config, name: str, password_stdin: bool) -> int:
       pass show relais | annuaire account password relais --password-stdin
     """
     from annuaire.actions import audience_accounts
+    from annuaire.server import state
 
     with local.store(config):
         pass
@@ -95,6 +98,7 @@ def password_command(config: Config, name: str, password_stdin: bool) -> int:
             name,
             secret,
             rules=Rules(config.passwords.min_length),
+            salts=state.salts(config.state),
             actor=config.admin_dn,
         )
     click.echo(f"mot de passe changé : {changed}")

@@ -4,6 +4,13 @@ Kept is one value beside the password's hash, `{SCRAM-SHA-256}iterations:salt$st
 the password cannot be read and nobody can log in, only guesses can be tried: hence many iterations. Whatever bytes
 are kept or sent, the answer is keys, a refusal or Malformed; a kept value cannot choose how long it is worked on,
 for the work is the client's.
+
+# Note [A salt tells nothing]
+Anybody is told the salt of any name, before any proof. So that it tells nothing of who exists, it is made of the name
+by a key of the state, for names that nobody has as for those of accounts: it is the same before an account is made,
+while it has no keys, and after each change of its password. Keys with another salt, of another state or from before a
+renaming, are not used until the password is typed again. An account is known by one name here, its DN: were there two,
+one salt for both would tell that they are one person's.
 """
 
 from __future__ import annotations
@@ -16,7 +23,7 @@ import os
 import re
 import stringprep
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from annuaire.errors import Malformed
@@ -36,6 +43,9 @@ _VALUES_MAX = 8
 _KEPT = re.compile(
     rb"\{SCRAM-SHA-256\}([0-9]{1,8}):([A-Za-z0-9+/=]{1,400})\$([A-Za-z0-9+/=]{44}):([A-Za-z0-9+/=]{44})"
 )
+# From the name of an account, as dn.key, to the salt of its keys.
+Salts = Callable[[bytes], bytes]
+
 # RFC 5802 §7: printable ASCII without the comma.
 _NONCE_TEXT = re.compile(rb"[!-+\--~]{1,1024}")
 # RFC 5801 §4, RFC 5802 §7: gs2-header, then client-first-message-bare.
@@ -80,15 +90,23 @@ def keys(hashes: Iterable[bytes]) -> ScramKeys | None:
     return None
 
 
-def nobodys(name: bytes, secret: bytes) -> ScramKeys:
-    """Keys for whoever has none, always the same for a name: the exchange looks like anybody's and fails.
+def salt(name: bytes, secret: bytes) -> bytes:
+    """The salt of a name, whether an account has it or not: see Note [A salt tells nothing].
 
     secret: known to all the workers, the same after each start, told to nobody.
     """
-    salt, stored, server = (
-        hmac.digest(secret, part + name, "sha256") for part in (b"salt ", b"stored ", b"server ")
-    )
-    return ScramKeys(ITERATIONS, salt[:SALT_LENGTH], stored, server)
+    return hmac.digest(secret, b"salt " + name, "sha256")[:SALT_LENGTH]
+
+
+def usable(known: ScramKeys | None, made_with: bytes) -> bool:
+    """Whether keys are there and look as all do: see Note [A salt tells nothing]."""
+    return known is not None and (known.salt, known.iterations) == (made_with, ITERATIONS)
+
+
+def nobodys(name: bytes, secret: bytes) -> ScramKeys:
+    """Keys for whoever has none: the exchange looks like anybody's and fails."""
+    stored, server = (hmac.digest(secret, part + name, "sha256") for part in (b"stored ", b"server "))
+    return ScramKeys(ITERATIONS, salt(name, secret), stored, server)
 
 
 def prepared(password: bytes) -> bytes:

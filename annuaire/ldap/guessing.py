@@ -58,7 +58,7 @@ class Attempt:
 
     def __init__(self, guesses: Guesses, schema: Schema, name: bytes, peer: str) -> None:
         self._guesses = guesses
-        self._name = _spelling(name, schema)
+        self._name = spelling(name, schema)
         self._client = lockout.client(peer)
 
     def waits(self, now: float) -> bool:
@@ -80,7 +80,8 @@ class Attempt:
         return False
 
 
-def _spelling(name: bytes, schema: Schema) -> bytes:
+def spelling(name: bytes, schema: Schema) -> bytes:
+    """The one spelling of all that mean the same name."""
     try:
         text = name.decode()
     except UnicodeDecodeError:

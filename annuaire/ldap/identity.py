@@ -41,10 +41,9 @@ class Administrator:
 
     def scram(self, secret: bytes) -> scram.ScramKeys | None:
         """What SCRAM needs of the password, made once: the salt is the same at all workers."""
-        return _scram_keys(self.dn, self.password, secret) if self.password else None
+        return _scram_keys(self.key, self.password, secret) if self.password else None
 
 
 @lru_cache(maxsize=8)
-def _scram_keys(dn: str, password: bytes, secret: bytes) -> scram.ScramKeys | None:
-    salt = hmac.digest(secret, b"salt of the administrator " + dn.encode(), "sha256")[: scram.SALT_LENGTH]
-    return scram.keys([scram.made(password, salt)])
+def _scram_keys(key: bytes, password: bytes, secret: bytes) -> scram.ScramKeys | None:
+    return scram.keys([scram.made(password, scram.salt(key, secret))])

@@ -48,9 +48,9 @@ _PBKDF2 = {
 SCHEMES = frozenset([*_SALTED, *_PLAIN, *_PBKDF2, b"SCRYPT", b"ARGON2", b"CRYPT", scram.SCHEME])
 
 
-def made(password: bytes) -> tuple[bytes, ...]:
-    """The values to keep for a new password: about 55 ms of work, for a thread."""
-    return own(password), scram.made(password)
+def made(password: bytes, salt: bytes | None = None) -> tuple[bytes, ...]:
+    """The values to keep for a new password: about 55 ms of work, for a thread. salt: that of SCRAM."""
+    return own(password), scram.made(password, salt)
 
 
 def own(password: bytes) -> bytes:
@@ -93,11 +93,14 @@ def matching(hashes: Iterable[bytes], password: bytes) -> tuple[bytes, ...]:
     return tuple(kept for kept in tuple(hashes)[: 2 * HASHES_MAX] if _matches(kept, password))
 
 
-def outdated(hashes: Iterable[bytes]) -> bool:
-    """Whether a password that is kept so should be kept anew, now that somebody has typed it."""
+def outdated(hashes: Iterable[bytes], salt: bytes | None = None) -> bool:
+    """Whether a password that is kept so should be kept anew, now that somebody has typed it; salt: that of SCRAM."""
     known = tuple(hashes)
     verified = [kept for kept in known if scheme(kept) != scram.SCHEME]
-    return not verified or not all(map(_is_own, verified)) or scram.keys(known) is None
+    keys = scram.keys(known)
+    if not verified or not all(map(_is_own, verified)) or keys is None:
+        return True
+    return salt is not None and not scram.usable(keys, salt)
 
 
 def _is_own(kept: bytes) -> bool:

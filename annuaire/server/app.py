@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +78,7 @@ class Application:
             self.schema,
             guesses,
             Rules(config.passwords.min_length),
+            state.salts(config.state),
         )
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(
@@ -93,8 +93,7 @@ class Application:
         self._by_network = strangers.by_network(config)
         self._mapped = strangers.certificates(config, self.schema)
         self._proxies = strangers.proxies(config)
-        # Not the key itself: whoever learns one of the two does not have the other.
-        self._secret = hmac.digest(state.cookie_key(config.state), b"names that nobody has", "sha256")
+        self._secret = state.scram_secret(config.state)
         self._administrator = administrator(config, self.schema)
         if self._administrator is not None:
             self._administrator.scram(

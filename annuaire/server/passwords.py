@@ -13,6 +13,7 @@ from typing import Protocol
 from annuaire.actions import write_passwords
 from annuaire.actions.write_passwords import Declined, Prepared
 from annuaire.domain.password import Rules
+from annuaire.domain.scram import Salts
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
 from annuaire.ldap import dn
 from annuaire.ldap.guessing import Attempt, Guesses
@@ -48,6 +49,7 @@ class Passwords:
         schema: Schema,
         guesses: Guesses,
         rules: Rules,
+        salts: Salts,
     ) -> None:
         self._threads = threads
         self._writes = writes
@@ -55,6 +57,7 @@ class Passwords:
         self._schema = schema
         self._guesses = guesses
         self._rules = rules
+        self._salts = salts
         self._upgrading: set[str] = set()
 
     # ------------------------------------------------------------ binds
@@ -64,7 +67,9 @@ class Passwords:
 
         def verified(outcome: bool | AnnuaireError) -> None:
             done(outcome)
-            if outcome is True and check.account is not None and hashes.outdated(check.hashes):
+            if outcome is not True or check.account is None:
+                return
+            if hashes.outdated(check.hashes, self._salt(check.account.dn)):
                 self._upgrade(check.account.dn, check.hashes, check.password)
 
         self._threads.run(lambda: hashes.verify(check.hashes, check.password), verified)
@@ -84,7 +89,8 @@ class Passwords:
             else:
                 ended()
 
-        self._threads.run(lambda: write_passwords.upgrade(name, held, secret), made)
+        salt = self._salt(name)
+        self._threads.run(lambda: write_passwords.upgrade(name, held, secret, salt), made)
 
     # ------------------------------------------------------------ writes
 
@@ -120,7 +126,10 @@ class Passwords:
                     found.job, lambda outcome: self._written(found, job, outcome, done, tries)
                 )
 
-        self._threads.run(lambda: write_passwords.prepare(job, held, self._rules, self._schema), prepared)
+        salt = self._salt(write_passwords.name_of(job))
+        self._threads.run(
+            lambda: write_passwords.prepare(job, held, self._rules, self._schema, salt), prepared
+        )
 
     def _written(
         self,
@@ -140,6 +149,12 @@ class Passwords:
             done(Unavailable("the password is being changed by somebody else, try again"))
         else:
             done(write_passwords.finish(prepared, outcome))
+
+    def _salt(self, name: str) -> bytes | None:
+        try:
+            return self._salts(dn.key(dn.parse(name), self._schema))
+        except Malformed:  # whoever writes is told so
+            return None
 
     def _held(self, job: WriteJob) -> tuple[bytes, ...]:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from annuaire.domain import scram
 from annuaire.errors import Misconfigured, Refused
 
 LOCK = "serve.lock"
@@ -76,6 +78,17 @@ def _described(state: Path) -> str:
         else ""
     )
     return f"processus {known.get('pid', '?')}" + (f", {places}" if places else "")
+
+
+def scram_secret(state: Path) -> bytes:
+    """What salts of SCRAM are made with. Not the key itself: whoever learns one of the two has not the other."""
+    return hmac.digest(cookie_key(state), b"names that nobody has", "sha256")
+
+
+def salts(state: Path) -> scram.Salts:
+    """The salts of names, as every writer of passwords asks for them."""
+    secret = scram_secret(state)
+    return lambda name: scram.salt(name, secret)
 
 
 def cookie_key(state: Path) -> bytes:

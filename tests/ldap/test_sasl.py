@@ -16,10 +16,10 @@ from annuaire.ldap import capabilities, tree
 from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.directory import Account
-from annuaire.passwords import hashes
 
 SECRET = b"un-mot-de-passe"
-KEPT = (b"{SSHA}kept", scram.made(SECRET, b"0123456789abcdef", 4096))
+SERVER_SECRET = b"of the server"
+KEPT = (b"{SSHA}kept", scram.made(SECRET, scram.salt(key(USER), SERVER_SECRET)))
 MAIL = "luc@medical59.apicrypt.org"
 CLEAR = Channel()
 TLS = Channel(encrypted=True, binding={"tls-exporter": b"this channel"}.get)
@@ -35,13 +35,13 @@ LINES = (
 def client_on(channel: Channel, **settings) -> Client:
     client = Client(
         tree=tree.plant("o=apicrypt,c=FR", (), SCHEMA),
-        secret=b"of the server",
+        secret=SERVER_SECRET,
         start_tls=True,
         certificates=Certificates(LINES, SCHEMA),
         **settings,
     )
     known = Account(USER, Audience.APICRYPT, KEPT)
-    client.directory.account = lambda name: known if name in (USER, MAIL) else None
+    client.directory.account = lambda name: known if name.lower() in (USER.lower(), MAIL) else None
     if channel.encrypted:
         client.session.secured(channel)
     else:
@@ -230,7 +230,7 @@ class TestExternal:
 
 
 class TestScram:
-    @pytest.mark.parametrize("name", [USER, MAIL, "luc"])
+    @pytest.mark.parametrize("name", [USER, USER.upper(), f"dn:{USER}", "luc", "u:luc"])
     @pytest.mark.parametrize("channel", [CLEAR, TLS])
     def test_who_knows_the_password_logs_in_without_sending_it(self, channel, name):
         client = client_on(channel)
@@ -267,12 +267,35 @@ class TestScram:
         assert len(base64.b64decode(first.said[b"s"])) == 16
         assert Scram(client_on(CLEAR), f"{name}x", b"wrong").started().said[b"s"] != first.said[b"s"]
 
-    def test_an_account_without_keys_looks_like_nobody(self):
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            None,
+            (b"{SSHA}x",),
+            KEPT,
+            (scram.made(b"another", scram.salt(key(USER), SERVER_SECRET)),),
+            (scram.made(SECRET, b"salt of elsewhere"),),
+            (scram.made(SECRET, scram.salt(key(USER), SERVER_SECRET), 4096),),
+        ],
+    )
+    def test_a_name_has_one_salt_whether_an_account_has_it_or_not_and_whatever_its_password(self, kept):
+        """Note [A salt tells nothing]."""
         client = client_on(CLEAR)
-        client.directory.account = lambda name: Account(USER, Audience.APICRYPT, (hashes.own(SECRET)[:40],))
+        known = None if kept is None else Account(USER, Audience.APICRYPT, kept)
+        client.directory.account = lambda name: known
         theirs = Scram(client, USER, SECRET)
-        assert theirs.run() == 49
+        assert theirs.run() == (0 if kept == KEPT else 49)
+        assert base64.b64decode(theirs.said[b"s"]) == scram.salt(key(USER), SERVER_SECRET)
         assert theirs.said[b"i"] == b"%d" % scram.ITERATIONS
+
+    def test_two_names_of_one_account_have_two_salts_and_only_its_dn_logs_in(self):
+        client = client_on(CLEAR)
+        by_address, by_name = Scram(client, MAIL, SECRET), Scram(client, USER, SECRET)
+        assert (by_address.run(), by_name.run()) == (49, 0)
+        assert by_address.said[b"s"] != by_name.said[b"s"]
+        spelled = Scram(client, MAIL.upper(), SECRET)
+        spelled.run()
+        assert spelled.said[b"s"] == by_address.said[b"s"]
 
     def test_wrong_proofs_are_counted_and_who_waits_is_not_let_in(self):
         client, counted = client_on(CLEAR), Counting()

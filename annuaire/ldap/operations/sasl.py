@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from annuaire.domain import scram
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
-from annuaire.ldap import capabilities
+from annuaire.ldap import capabilities, guessing
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.guessing import Attempt
 from annuaire.ldap.identity import Identity
@@ -156,14 +156,19 @@ def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: 
     service = asking.service
     name = identities.login_name(first.name, service)
     spelled = (name.encode() or first.name)[:NAME_MAX]
+    key = identities.key(name, service)
     identity, known = None, None
     administrator = service.administrator
-    if administrator is not None and identities.key(name, service) == administrator.key:
+    if administrator is not None and key == administrator.key:
         identity = Identity(administrator.dn, Audience.ADMIN, administrator.key)
         known = administrator.scram(service.secret)
-    elif name and (account := service.directory.account(name)) is not None:
-        identity, known = identities.of_account(account, service), scram.keys(account.hashes)
-    exchange = scram.Exchange(first, known or scram.nobodys(spelled, service.secret))
+    elif key and (account := service.directory.account(name)) is not None:
+        identity = identities.of_account(account, service)
+        if identity.key == key:  # Note [A salt tells nothing]: by its DN alone
+            known = scram.keys(account.hashes)
+            known = known if scram.usable(known, scram.salt(key, service.secret)) else None
+    salted = key or guessing.spelling(spelled, service.schema)
+    exchange = scram.Exchange(first, known or scram.nobodys(salted, service.secret))
 
     def finish(credentials: bytes, asking: Asking) -> Outcome:
         attempt = Attempt(service.guesses, service.schema, spelled, asking.peer)
