@@ -6,17 +6,43 @@ The first one holds. It may say more than the second (a rule, a further attribut
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from annuaire.ldap.schema_text import Definition
 
-if TYPE_CHECKING:
-    from annuaire.ldap.schema_types import AttributeType, ObjectClass
+
+class Type(Protocol):
+    """What is compared of an attribute type."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def equality(self) -> str | None: ...
+    @property
+    def ordering(self) -> str | None: ...
+    @property
+    def substrings(self) -> str | None: ...
+    @property
+    def syntax(self) -> str: ...
+    @property
+    def single_value(self) -> bool: ...
+
+
+class Class(Protocol):
+    """What is compared of an object class."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def must(self) -> frozenset[str]: ...
+    @property
+    def may(self) -> frozenset[str]: ...
+
 
 _KINDS = ("ABSTRACT", "AUXILIARY")
 
 
-def of_type(again: Definition, first: AttributeType, types: Mapping[str, AttributeType]) -> Iterator[str]:
+def of_type(again: Definition, first: Type, types: Mapping[str, Type]) -> Iterator[str]:
     """The fields in which a second definition of a type says otherwise."""
     sup = types.get((again.one("SUP") or "").lower())
 
@@ -38,9 +64,9 @@ def of_type(again: Definition, first: AttributeType, types: Mapping[str, Attribu
 
 def of_class(
     again: Definition,
-    first: ObjectClass,
-    types: Mapping[str, AttributeType],
-    classes: Mapping[str, ObjectClass],
+    first: Class,
+    types: Mapping[str, Type],
+    classes: Mapping[str, Class],
 ) -> Iterator[str]:
     """The same of a class."""
     kind = next((one for one in _KINDS if one in again.fields), "STRUCTURAL")
