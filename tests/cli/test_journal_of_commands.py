@@ -119,13 +119,19 @@ class TestServiceAccounts:
         done = states.run(state, "account", "add", "relais", *arguments, input="un secret de relais\n")
         assert done.exit_code == 0
         run(state, "account", "list")
+        arguments = ("account", "password", "relais", "--password-stdin")
+        assert states.run(state, *arguments, input="un autre secret\n").exit_code == 0
         run(state, "account", "remove", "relais")
         run(state, "account", "remove", "relais", status=1)
         relais = {"kind": "account", "service": "relais", "audience": "routage", **BY_COMMAND}
-        assert told(state) == [{**relais, "done": "added"}, {**relais, "done": "removed"}]
+        assert told(state) == [
+            {**relais, "done": "added"},
+            {**relais, "done": "changed", "changed": ["userPassword"]},
+            {**relais, "done": "removed"},
+        ]
         everything = b"".join(path.read_bytes() for path in (state / "journal").iterdir())
-        assert b"un secret" not in everything
-        assert b"$argon2" not in everything
+        for secret in (b"un secret", b"un autre", b"argon2", b"ARGON2", b"SCRAM"):
+            assert secret not in everything
 
 
 class TestListeBlanche:
