@@ -11,6 +11,7 @@ import fcntl
 import os
 import secrets
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -100,7 +101,9 @@ class Writer(
         self.actor = actor
         self.at = at
         self.touched: list[Touched] = []
-        self._addresses = address_file.AddressFile(state, self)
+        # By a weak reference: a circle would keep entries of megabytes until the collector comes, and in a server it
+        # comes seldom.
+        self._addresses = address_file.AddressFile(state, weakref.proxy(self))
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
         self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
         self._saved = (self._change, self._entry)

@@ -1,5 +1,6 @@
 """Transactions, numbers, rows and files of the store, on the real databases."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -335,3 +337,16 @@ def test_a_long_lock_of_a_stranger_is_temporary(tmp_path, monkeypatch):
     finally:
         stranger.close()
     fill(store, b"o=x")
+
+
+def test_what_a_transaction_held_is_freed_with_it_and_not_left_to_the_collector(store):
+    """In a server the collector comes seldom, and a transaction remembers entries of megabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        with store.writing("cn=admin", AT) as writer:
+            gone = weakref.ref(writer)
+        del writer
+        assert gone() is None
+    finally:
+        gc.enable()
