@@ -31,7 +31,9 @@ def files(folder: Path, rows: int, accounts: int, seed: int) -> dict[str, Path]:
         path = made[name] = folder / f"{name}-{rows}-{accounts}-{seed}"
         if not path.exists():
             command = [sys.executable, str(_POPULATION), *arguments, "--seed", str(seed)]
-            subprocess.run([*command, "--output", str(path)], check=True)
+            unfinished = path.with_suffix(".part")
+            subprocess.run([*command, "--output", str(unfinished)], check=True)
+            unfinished.rename(path)
     return made
 
 

@@ -30,6 +30,7 @@ STOP_MAX = 15.0
 SAMPLE_EVERY = 0.05  # seconds between two looks at a process tree's memory
 MIB = 1024  # /proc counts in KiB
 RECENT_KEPT = 1_000  # entries written since the base, with which a measure may begin
+WHOLE = "filled"  # a file that says that slapadd came to its end
 TABLE_WIDTH = 120  # of what is printed, where nothing says how wide the paper is
 # Debian puts slapd and slapadd where users do not look.
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/lib/openldap"))
@@ -325,13 +326,16 @@ class Slapd(Server):
         return str(path)
 
     def filled(self) -> bool:
-        return (self.folder / "db" / "data.mdb").exists()
+        return (self.folder / "db" / WHOLE).exists()
 
     def fill(self, people: Path) -> Filling:
         shutil.rmtree(self.folder / "db", ignore_errors=True)
         (self.folder / "db").mkdir(parents=True)
         slapadd = program("slapadd") or "slapadd"
-        return run_measured([slapadd, "-q", "-f", self.configuration(), "-l", str(people)], self.environ())
+        command = [slapadd, "-q", "-f", self.configuration(), "-l", str(people)]
+        filling = run_measured(command, self.environ())
+        (self.folder / "db" / WHOLE).touch()
+        return filling
 
     def command(self) -> list[str]:
         address = f"ldap://127.0.0.1:{self.port}"
