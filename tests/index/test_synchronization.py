@@ -19,7 +19,7 @@ from consumer import MESSAGE, Consumer
 from invented_directory import APICRYPT, SUFFIX
 from lives import Life, named, new
 
-from annuaire.actions import initialise, refresh
+from annuaire.actions import initialise, refresh, renewing
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
 from annuaire.domain.audience import Audience
@@ -242,6 +242,27 @@ def test_whoever_hides_is_deleted_at_once_and_comes_back_when_seen_again(people:
     assert consumer.entries.keys() == before.keys()
 
 
+def test_while_somebody_hides_replicas_of_strangers_wait_and_others_do_not(people: Place) -> None:
+    """Note [Secrecy before availability] (actions/recording.py)."""
+    strangers, sphere = people.connect(Audience.MSSANTE), people.connect(Audience.APICRYPT)
+    following, other, polling = Consumer(), Consumer(), Consumer()
+    following.take(strangers.say(following.request(persist=True, base=PERSONNES)))
+    other.take(sphere.say(other.request(persist=True, base=PERSONNES)))
+    snapshot = people.reader.snapshot()
+    snapshot.end()
+    people.folder.hide_until(snapshot.change + 1)
+    assert strangers.wake() == sphere.wake() == b""
+    assert (strangers.session.sleeping, sphere.session.sleeping) == (1, 1)
+    polling.take(strangers.say(polling.request(base=PERSONNES, number=9)))
+    assert (polling.code, polling.entries) == (51, {})
+    polling.take(sphere.say(polling.request(base=PERSONNES, number=9)))
+    assert polling.code == 0
+    following.states.clear()
+    set_flag(people, people_of(people)[0], "listeRouge", b"TRUE")
+    following.take(strangers.wake())
+    assert [state for state, _ in following.states] == [State.DELETE]
+
+
 # ------------------------------------------------------------------ cookies
 
 
@@ -371,6 +392,7 @@ def test_a_new_base_because_there_is_too_much_keeps_the_log(
     builds = set()
     for _ in range(30):
         place.change(life.turn)
+        renewing.renew(place.source, place.folder)
         builds.add(place.folder.current())
         consumer.take(line.wake())
         assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
