@@ -141,7 +141,8 @@ class StoreSource:
         if self._readers(row.key) is None:
             yield self.entry(row)
         else:
-            yield from known.of(self.entry(row))
+            for shown in known.of(self.entry(row)):
+                yield views.numbered(shown, row.modified_at)
         if row.key == self._key(self.suffix):
             made = Views(self.schema(), self.suffix, self.settings, self.rules(), None, datetime.now(UTC))
             yield from made.containers(row.created_at)

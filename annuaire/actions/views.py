@@ -302,9 +302,27 @@ def operational_of(row: EntryRow) -> dict[str, list[bytes]]:
         "creatorsName": [row.created_by.encode()],
         "modifyTimestamp": [row.modified_at.encode()],
         "modifiersName": [row.modified_by.encode()],
+        "entryCSN": [change_number(row.modified_at, row.dn, row.attributes, row.passwords)],
         "entryDN": [row.dn.encode()],
         "subschemaSubentry": [SUBSCHEMA],
     }
+
+
+def change_number(at: str, name: str, attributes: bytes, passwords: bytes | None) -> bytes:
+    """When an entry last changed, and what it then was, in OpenLDAP's form: another content has another number.
+
+    Not the number of the change in the store: two readings of that would tell how much others have written meanwhile.
+    """
+    mark = hashlib.blake2b(
+        b"\0".join((name.encode(), attributes, passwords or b"")), digest_size=3
+    ).hexdigest()
+    return f"{at[:14]}.000000Z#{mark}#000#000000".encode()
+
+
+def numbered(entry: IndexEntry, at: str) -> IndexEntry:
+    """An entry with the number of what its readers are shown of it (mentions.py)."""
+    number = change_number(at, entry.dn, entry.attributes, None)
+    return entry._replace(operational={**entry.operational, "entryCSN": [number]})
 
 
 def uuid_text(uuid: bytes) -> bytes:

@@ -167,7 +167,7 @@ class TestModify:
             ("delete: sn\n", 65),
             ("add: couleur\ncouleur: bleu\n", 17),
             ("replace: cn\ncn: Autre\n", 67),
-            ("replace: objectClass\nobjectClass: organizationalUnit\n", 65),
+            ("replace: objectClass\nobjectClass: organizationalUnit\n", 69),
             ("add: objectClass\nobjectClass: inconnue\n", 65),
             ("replace: entryUUID\nentryUUID: 00000000-0000-0000-0000-000000000000\n", 19),
         ],

@@ -42,7 +42,9 @@ class Difference(NamedTuple):
 ELSEWHERE = tuple([name or generated_writes.ROOT for name in OUTSIDE])
 EVERY = ("add", "modify", "delete", "rename", "compare")
 MEANT = (
-    Difference("RFC 4511 §4.6: a naming value is not removed, by a replacement either", ("modify",), 67, None),
+    Difference(
+        "RFC 4511 §4.6: a naming value is not removed, by a replacement either", ("modify",), 67, None
+    ),
     Difference(
         "a class that nobody knows is no fault of its syntax", ("add", "modify"), None, 21, ("nothing",)
     ),
@@ -53,6 +55,9 @@ MEANT = (
     ),
     Difference("without an equality rule no value is looked at", ("compare",), 18, 21, ("Certificate",)),
     Difference("values without an equality rule are compared as octets", ("modify",), None, 18),
+    Difference(
+        "a password is prepared before its entry is looked at", ("modify",), None, 32, ("userPassword",)
+    ),
     Difference("a class is compared by its name", ("compare",), 16, 21, ("objectClass",)),
     Difference(
         "the value of a name is one too many, whatever else is wrong",
