@@ -71,7 +71,7 @@ def of_entry(
     if before is not None and before != after:
         told["old"] = before.get("account")
     if changed:
-        told["changed"] = list(changed)
+        told["attributes"] = list(changed)
     if before is None or ADDRESS in changed:
         told["interop"] = _text(new, ADDRESS)
     if before is None or moved or changed:

@@ -5,7 +5,7 @@ business. Fields are texts, numbers, moments, or lists of them. Never a password
 
     account    whose it is, by native address           service   a service account, by name
     entry      one that is no account, by DN            reason    of a refusal
-    done       added, changed, renamed, removed         changed   names of attributes, never what is in them
+    done       added, changed, renamed, removed         attributes  whose values are others, never what is in them
     choice     apicryptInterop or listeRouge            value     what holds now
     actor      who did it; `self`: the person           door      by which way: cli, ldap, import
     client     where they were connected from
@@ -17,7 +17,7 @@ from typing import Protocol
 DECISION = "decision"  # routing, accepted
 REFUSAL = "refusal"  # routing or anything else that was asked and not allowed
 CHOICE = "choice"  # interop or liste rouge of an account: account, choice, value
-ACCOUNT = "account"  # an account or a service account: account or service, done, changed
+ACCOUNT = "account"  # an account or a service account: account or service, done, attributes
 LISTE_BLANCHE = "liste-blanche"  # loaded: rows, domains, signer
 IMPORT = "import"  # a source was applied: source, the totals, actor
 SYNC = "sync"  # what another directory sent

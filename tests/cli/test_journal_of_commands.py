@@ -75,7 +75,7 @@ ITS_FILE = ("source", "sha256", "change")
 class TestChoices:
     def test_the_first_opening_gives_an_address_which_is_told_too(self, state: Path) -> None:
         run(state, "interop", "on", JEAN)
-        changed = {"done": "changed", "changed": ["apicryptInteropMail"], "interop": JEAN_INTEROP}
+        changed = {"done": "changed", "attributes": ["apicryptInteropMail"], "interop": JEAN_INTEROP}
         assert told(state) == [
             {"kind": "account", "account": JEAN, **changed, **BY_COMMAND},
             {"kind": "choice", "account": JEAN, "choice": "apicryptInterop", "value": True, **BY_COMMAND},
@@ -126,7 +126,7 @@ class TestServiceAccounts:
         relais = {"kind": "account", "service": "relais", "audience": "routage", **BY_COMMAND}
         assert told(state) == [
             {**relais, "done": "added"},
-            {**relais, "done": "changed", "changed": ["userPassword"]},
+            {**relais, "done": "changed", "attributes": ["userPassword"]},
             {**relais, "done": "removed"},
         ]
         everything = b"".join(path.read_bytes() for path in (state / "journal").iterdir())
@@ -190,7 +190,7 @@ class TestImports:
                     "kind": "account",
                     "account": JEAN,
                     "done": "changed",
-                    "changed": changed,
+                    "attributes": changed,
                     "interop": JEAN_INTEROP,
                     **BY_FILE,
                 },
@@ -236,7 +236,7 @@ class TestImports:
         assert sorted(told(state, *ITS_FILE), key=json.dumps) == sorted(
             [
                 {"kind": "account", "account": new, "done": "added", **BY_FILE},
-                {"kind": "account", "account": JEAN, "done": "renamed", "changed": changed, **BY_FILE},
+                {"kind": "account", "account": JEAN, "done": "renamed", "attributes": changed, **BY_FILE},
                 {"kind": "account", "account": YVES, "done": "removed", **BY_FILE},
                 of_import(1, 2, 0, 1, refused=1),
             ],

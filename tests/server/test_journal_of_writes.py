@@ -126,13 +126,13 @@ def test_the_life_of_an_account(server: serving.Server, journal: Journal) -> Non
             **account,
             "done": "changed",
             "interop": interop,
-            "changed": ["apicryptInteropMail", "telephoneNumber"],
+            "attributes": ["apicryptInteropMail", "telephoneNumber"],
         },
         {**account, "kind": "choice", "choice": "apicryptInterop", "value": True},
     ]
     assert found[3] == {**account, "done": "renamed"}
     # The new name brought a value of uid.
-    assert found[4:-1] == [{**account, "done": "changed", "changed": ["uid"]}]
+    assert found[4:-1] == [{**account, "done": "changed", "attributes": ["uid"]}]
     assert found[-1] == {**account, "done": "removed"}
 
 
@@ -151,12 +151,12 @@ def test_what_people_do_to_their_own_entries_names_them_once(
     assert first == [
         {
             **account,
-            "changed": ["apicryptInteropMail"],
+            "attributes": ["apicryptInteropMail"],
             "interop": "anne.essai@interop-mssante.apicrypt.org",
         },
         {**choice, "choice": "apicryptInterop"},
         {**choice, "choice": "listeRouge"},
-        {**account, "changed": ["telephoneNumber"]},
+        {**account, "attributes": ["telephoneNumber"]},
     ]
     assert "apicryptVersion" in refusal.pop("text")
     assert refusal == {
@@ -174,7 +174,7 @@ def test_of_a_password_that_it_is_another_and_nothing_else(server: serving.Serve
     with bound(server) as admin:
         assert admin.extend.standard.modify_password(name("bruno"), None, SECRET)
         admin.modify(name("bruno"), {"userPassword": replaced(NEXT)})
-    changed = {"kind": "account", "account": mail("bruno"), "done": "changed", "changed": ["userPassword"]}
+    changed = {"kind": "account", "account": mail("bruno"), "done": "changed", "attributes": ["userPassword"]}
     assert journal.new(3) == [{**changed, **BY_SELF}, *[{**changed, **BY_ADMIN}] * 2]
     everything = b"".join(path.read_bytes() for path in (server.state / "journal").iterdir())
     for secret in (SECRET, NEXT, "ARGON2", "argon2"):
@@ -217,7 +217,7 @@ def test_service_accounts_are_told_by_name_and_other_entries_are_not(
     service = {"kind": "account", "service": "relais", **BY_ADMIN}
     assert journal.new(3) == [
         {**service, "audience": "routage", "done": "added"},
-        {**service, "audience": "admin", "done": "changed", "changed": ["annuaireAudience"]},
+        {**service, "audience": "admin", "done": "changed", "attributes": ["annuaireAudience"]},
         {**service, "audience": "admin", "done": "removed"},
     ]
 
@@ -255,7 +255,7 @@ def test_workers_and_commands_at_once_leave_every_record_and_a_journal_that_is_w
     found = told(server.state)[before:]
     for number in range(8):
         mine = [one for one in found if one["account"] == mail(f"p{number}") and one["door"] == "ldap"]
-        assert [one["changed"] for one in mine] == [["telephoneNumber"]] * rounds
+        assert [one["attributes"] for one in mine] == [["telephoneNumber"]] * rounds
     opened = [one for one in found if one["door"] == "cli"]
     assert sorted(one["kind"] for one in opened) == ["account", "account", "choice", "choice"]
     assert len(found) == 8 * rounds + 4
