@@ -1,7 +1,7 @@
 """What one transaction adds to the postings of a recent part.
 
-The entries of one person, each for its audiences, share nearly all their texts, and many people a town: every text is
-cut in its terms once, for all ids that have it.
+The entries of one person, each for its audiences, share nearly all their texts, and many people a town: a text is cut
+in its terms once, for all ids that have it, and many texts are cut together.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,8 @@ from annuaire.domain.audience import Audience
 from annuaire.index import layout, ngrams, postings
 from annuaire.index.prepare import Prepared
 
+# From so many different texts of an attribute on they are cut all at once.
+MANY_TEXTS = 12
 # Texts whose terms are at hand; some kilobytes each.
 KNOWN_TEXTS = 1024
 
@@ -27,15 +29,17 @@ class Growth:
     """Ids given in ascending order, each with what the index holds of its entry."""
 
     def __init__(self) -> None:
-        # By chunk, attribute and text; by chunk and union text, which has the words; by key for all else.
-        self._texts: dict[tuple[int, int, str], list[int]] = {}
+        # By chunk and attribute, the texts and whose they are; by chunk and union text, which has the words.
+        self._texts: dict[tuple[int, int], tuple[list[str], list[int]]] = {}
         self._words: dict[tuple[int, str], tuple[tuple[str, ...], list[int]]] = {}
         self._plain: dict[bytes, list[int]] = {}
 
     def add(self, identifier: int, prepared: Prepared) -> None:
         chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
         for attribute, text in ((layout.UNION, prepared.text), *prepared.texts):
-            self._texts.setdefault((chunk, attribute, text), []).append(local)
+            texts, ids = self._texts.setdefault((chunk, attribute), ([], []))
+            texts.append(text)
+            ids.append(local)
         self._words.setdefault((chunk, prepared.text), (prepared.words, []))[1].append(local)
         key_of = layout.posting_key
         keys = [key_of(chunk, layout.PRESENT, attribute, b"") for attribute in prepared.present]
@@ -49,9 +53,17 @@ class Growth:
 
     def write(self, cursor: lmdb.Cursor) -> None:
         """In the order of keys, in which those that are near each other are read and written together."""
-        marks = self._plain
-        for (chunk, attribute, text), ids in self._texts.items():
-            _mark(marks, layout.posting_key(chunk, layout.GRAM, attribute, b""), _terms(text), ids)
+        marks, more = self._plain, {}
+        for (chunk, attribute), (texts, ids) in self._texts.items():
+            prefix = layout.posting_key(chunk, layout.GRAM, attribute, b"")
+            groups: dict[str, list[int]] = {}
+            for text, local in zip(texts, ids, strict=True):
+                groups.setdefault(text, []).append(local)
+            if len(groups) >= MANY_TEXTS:
+                more.update({prefix + term: found for term, found in ngrams.gram_postings(texts, ids)})
+            else:
+                for text, together in groups.items():
+                    _mark(marks, prefix, _terms(text), together)
         for (chunk, text), (words, ids) in self._words.items():
             encoded = [word.encode("utf-8", "surrogatepass") for word in words]
             starts = {
@@ -63,10 +75,11 @@ class Growth:
             _mark(marks, layout.posting_key(chunk, layout.WORD_START, 0, b""), starts, ids)
             beginnings = ngrams.value_starts(text)
             _mark(marks, layout.posting_key(chunk, layout.VALUE_START, 0, b""), beginnings, ids)
-        keys = sorted(marks)
+        more.update({key: postings.serialize_small(sorted(ids)) for key, ids in marks.items()})
+        keys = sorted(more)
         found: Any = cursor.getmulti(keys)
         known: dict[bytes, bytes] = dict(found)
-        cursor.putmulti([(key, postings.extended(known.get(key), sorted(marks[key]))) for key in keys])
+        cursor.putmulti([(key, postings.joined(known.get(key), more[key])) for key in keys])
 
 
 def _mark(marks: dict[bytes, list[int]], prefix: bytes, terms: Iterable[bytes], ids: list[int]) -> None:

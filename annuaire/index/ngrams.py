@@ -96,12 +96,14 @@ def text_terms(text: str) -> set[bytes]:
     return terms
 
 
-def gram_postings(texts: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
-    """(term, posting) of every n-gram of the texts, ascending; text i belongs to local id i.
+def gram_postings(texts: Sequence[str], ids: Sequence[int] | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """(term, posting) of every n-gram of the texts, ascending; text i belongs to local id i, or to the i-th of `ids`.
 
     One width at a time: at 65,536 texts each holds some 70 MB, and right-aligned terms stay in order.
     """
     units, owner = _units(texts)
+    if ids is not None:
+        owner = np.array(ids, dtype=np.uint16)[owner]
     start, end = ord(START), ord(END)
     whole = units > end
     pair = (units[:-1] > 0) & (units[1:] > 0) & (units[:-1] != end) & (units[1:] != start)

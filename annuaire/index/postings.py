@@ -41,19 +41,19 @@ def serialize_small(ids: list[int]) -> bytes:
     return _HEADER.pack(_COOKIE, 1, 0, len(ids) - 1, _HEADER.size) + struct.pack(f"<{len(ids)}H", *ids)
 
 
-def extended(raw: bytes | None, ids: list[int]) -> bytes:
-    """A posting with local ids behind its own; they ascend, and nearly always are greater than those that it has.
+def joined(raw: bytes | None, more: bytes) -> bytes:
+    """Two postings in one. Ids ascend, so that those of `more` are nearly always greater.
 
     Most postings of a recent part are short arrays, which grow by octets, without a bitmap object in between.
     """
     if raw is None:
-        return serialize_small(ids)
-    if len(raw) > _HEADER.size and raw.startswith(_ONE_ARRAY):
-        _, _, key, size, offset = _HEADER.unpack_from(raw)
-        if size + 1 + len(ids) <= _ARRAY_MAX and int.from_bytes(raw[-2:], "little") < ids[0]:
-            head = _HEADER.pack(_COOKIE, 1, key, size + len(ids), offset)
-            return b"".join((head, raw[_HEADER.size :], struct.pack(f"<{len(ids)}H", *ids)))
-    return serialize(deserialize(raw) | BitMap(ids))
+        return more
+    start = _HEADER.size
+    if raw.startswith(_ONE_ARRAY) and more.startswith(_ONE_ARRAY) and len(raw) > start < len(more):
+        size = (raw[10] | raw[11] << 8) + (more[10] | more[11] << 8) + 2  # each says one less than it has
+        if size <= _ARRAY_MAX and (raw[-2] | raw[-1] << 8) < (more[start] | more[start + 1] << 8):
+            return b"".join((raw[:10], (size - 1).to_bytes(2, "little"), raw[12:], more[start:]))
+    return serialize(deserialize(raw) | deserialize(more))
 
 
 def serialize(ids: BitMap) -> bytes:
