@@ -79,6 +79,8 @@ def context(certificate: Path, key: Path, client_ca: Path | None = None) -> SSL.
     made.set_options(OPTIONS)
     made.set_cipher_list(CIPHERS)
     made.set_session_id(_SESSION_ID)
+    # Tickets need no memory of ours; twenty thousand sessions of whoever comes and goes would.
+    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     # Idle connections give their buffers back, 34 kB each: a directory has many that wait.
     made.set_mode(SSL.MODE_RELEASE_BUFFERS)
     _readable("certificate", certificate)
@@ -107,7 +109,6 @@ def _ask_certificates(made: SSL.Context, client_ca: Path) -> None:
         raise Misconfigured(f"[tls] client_ca: {client_ca}: no certificate in PEM form") from error
     made.set_verify(SSL.VERIFY_PEER)
     made.set_options(SSL.OP_NO_TICKET)
-    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
 
 
 def _readable(option: str, path: Path) -> None:
