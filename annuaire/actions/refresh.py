@@ -255,11 +255,12 @@ def _together(
 
 
 def refresh(
-    source: StoreSource, folder: IndexFolder, progress: Progress = silent, full: int = RECENT_MAX
+    source: StoreSource, folder: IndexFolder, progress: Progress = silent, full: int | None = None
 ) -> int:
     """Bring the index up to the store's head; the number of the change that it then contains.
 
-    `full`: at how many entries of the recent part a new base is waited for. Unavailable: somebody else holds the index for too long, or the store is away.
+    `full`: at how many entries of the recent part a new base is waited for, RECENT_MAX unless said. Unavailable:
+    somebody else holds the index for too long, or the store is away.
     """
     numbering = Numbering(source.schema())
     while True:
@@ -339,7 +340,7 @@ def _catch_up(
     folder: IndexFolder,
     number: int | None,
     numbering: Numbering,
-    full: int = RECENT_MAX,
+    full: int | None = None,
     most: int | None = None,
 ) -> int | None:
     """Apply to a build what was committed since; None when a new base is the better way. Holds the lock.
@@ -361,7 +362,9 @@ def _catch_up(
             return None
         writer.begin_log()
         at = manifest.change if at is None else at
-        if head < at or head - at > (min(RECENT_MAX, full - writer.count()) if most is None else most):
+        if head < at or head - at > (
+            min(RECENT_MAX, (full or RECENT_MAX) - writer.count()) if most is None else most
+        ):
             return None
         if at < head and not _apply(source, reader, writer, at, head, RECENT_MAX if most is None else most):
             return None
