@@ -57,7 +57,6 @@ class Compiler:
         self._numbering = numbering
         self._schema = numbering.schema
         self._operands: dict[str, Operand | None] = {}
-        self._computed: set[str] = set()  # descriptions of what is not stored
         self._typed: dict[_Typed, tuple[Node, dict[str, None]]] = {}
         # A further schema file may give them subtypes, whose values do not stand in the union text.
         counts = [
@@ -104,7 +103,7 @@ class Compiler:
             case filters.Not(part=part):
                 return plan.Opposite(self._node(part, reading._replace(words={})))
         node = self._item(filter_, reading.words)
-        return self._counted(filter_, node, reading) if filter_.attribute in self._computed else node
+        return self._counted(filter_, node, reading) if self._is_computed(filter_.attribute) else node
 
     def _counted(self, filter_: Filter, node: Node, reading: _Reading) -> Node:
         """An item about what is computed; `:dn:` asks the name as well, which is stored."""
@@ -202,11 +201,14 @@ class Compiler:
             types.sort(key=lambda t: t.key)
             numbers = [self._numbering.of(t) for t in types]
             operand = Operand(types, numbers, known.options - {BINARY})
-            if operand.names & COMPUTED:
-                self._computed.add(description)
-        if len(self._operands) < 4096:  # descriptions come from outside
+        if len(self._operands) < 4096 and len(description) < 200:  # descriptions come from outside
             self._operands[description] = operand
         return operand
+
+    def _is_computed(self, description: str | None) -> bool:
+        """Whether it is about what is not stored."""
+        operand = self._operand(description) if description else None
+        return operand is not None and not COMPUTED.isdisjoint(operand.names)
 
     def _equality(self, description: str, value: bytes) -> Node:
         operand = self._operand(description)

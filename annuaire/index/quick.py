@@ -23,6 +23,7 @@ from annuaire.ldap import ber, messages, responses
 from annuaire.ldap.filters import Equality
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.selection import memorable
 
 
 class _Lane(NamedTuple):
@@ -66,7 +67,8 @@ class QuickEquality:
             lane = self._lane(snapshot, request, filter_, audience)
             if lane is None:
                 return None
-            snapshot.remember(wanted, lane)
+            if memorable(request.attributes):
+                snapshot.remember(wanted, lane)
         sights, attribute, fold, answerer = lane
         folded = fold(filter_.value)
         if folded is None:

@@ -39,7 +39,7 @@ from annuaire.ldap.monitor import Monitor
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.search_controls import Scene
-from annuaire.ldap.selection import Selection
+from annuaire.ldap.selection import Selection, memorable
 
 # An answer longer than this is streamed as the client reads it.
 STREAMED_AT = 256 * 1024
@@ -247,7 +247,7 @@ class Directory:
                 snapshot.hot,
                 next(self._numbers),
             )
-            if len(snapshot.known) < KNOWN_MAX:
+            if len(snapshot.known) < KNOWN_MAX and memorable(request.attributes):
                 snapshot.known[wanted] = answerer
         assert isinstance(answerer, Answerer)
         return answerer

@@ -20,6 +20,8 @@ from annuaire.ldap.schema_types import ObjectClass as ObjectClass
 
 # Attribute descriptions remembered: a directory uses a few hundred, a stranger may invent more.
 _REMEMBERED_MAX = 4096
+# A longer one is nobody's: thousands of them in one message each would be remembered as gigabytes.
+_REMEMBERED_LENGTH = 200
 
 # In the order that slapd needs: nothing is used before it is defined. `system` is built into slapd.
 _SHIPPED = ("system", "core", "cosine", "inetorgperson", "mail", "mozilla", "annuaire")
@@ -59,6 +61,8 @@ class Schema:
         found = self._described.get(description)
         if found is None:
             found = self._understand(description)
+            if len(description) > _REMEMBERED_LENGTH:
+                return found
             if len(self._described) >= _REMEMBERED_MAX:
                 self._described.clear()
             self._described[description] = found
@@ -112,6 +116,8 @@ class Schema:
             rule = known.equality_rule if known else None
             prepare = matching.text_or_itself(rule.normalise if rule else matching.case_ignore)
             found = (known.key if known else attribute.lower(), prepare)
+            if len(attribute) > _REMEMBERED_LENGTH:
+                return found
             if len(self._namings) >= _REMEMBERED_MAX:
                 self._namings.clear()
             self._namings[attribute] = found

@@ -19,6 +19,7 @@ NO_ATTRIBUTES = "1.1"
 # Clients ask the same few lists for ever; long ones are computed each time: they cannot fill the cache.
 CACHED_SELECTIONS = 512
 CACHED_ATTRIBUTES_MAX = 64
+CACHED_OCTETS_MAX = 2048
 # Answers remembered in one selection: as many as an ordinary schema has descriptions.
 REMEMBERED_MAX = 2048
 
@@ -75,9 +76,7 @@ class Selection:
     @staticmethod
     def of(attributes: tuple[bytes, ...], schema: Schema) -> Selection:
         """The selection of a list as sent; the same list gives the same object."""
-        if len(attributes) > CACHED_ATTRIBUTES_MAX:
-            return _read(attributes, schema)
-        return _cached(attributes, schema)
+        return _cached(attributes, schema) if memorable(attributes) else _read(attributes, schema)
 
     @property
     def empty(self) -> bool:
@@ -137,6 +136,11 @@ class Selection:
         if named:
             return _without_binary(name, options)
         return _with_binary(name, options) if syntax in BINARY_REQUIRED else description
+
+
+def memorable(attributes: tuple[bytes, ...]) -> bool:
+    """Whether something may be remembered under a list as sent: what strangers send is as long as they like."""
+    return len(attributes) <= CACHED_ATTRIBUTES_MAX and sum(map(len, attributes)) <= CACHED_OCTETS_MAX
 
 
 @lru_cache(maxsize=CACHED_SELECTIONS)

@@ -173,6 +173,35 @@ def test_ten_thousand_refused_requests_leave_nothing_behind(lone):
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("place", ["filter", "attributes", "comparison", "base", "value"])
+def test_long_names_and_values_that_nobody_has_are_not_remembered(server, place):
+    """Each another one of a hundred kilobytes: what is remembered of requests is bounded in octets, not in number."""
+
+    def asked(number: int) -> bytes:
+        long = f"a{number}-{'x' * 60_000}"
+        if place == "filter":
+            return asking.search(1, f"(|({long}=x)(sn=zz))")
+        if place == "attributes":
+            return asking.search(1, "(sn=zz)", attributes=[long, "sn"])
+        if place == "comparison":
+            return asking.compare(1, PEOPLE, long, b"x")
+        if place == "base":
+            return asking.search(1, base=f"{long}=x,{PEOPLE}")
+        return asking.search(1, f"(|(sn={long})(member=cn={long})(cn=*{long}*))")
+
+    def volley(times: int) -> None:
+        with server.connect() as connection:
+            for number in range(times):
+                connection.sendall(asked(number))
+                assert len(asking.codes(serving.receive(connection))) == 1
+
+    workers = server.worker_pids()
+    volley(50)
+    before = sum(map(memory, workers))
+    volley(300)
+    assert sum(map(memory, workers)) - before < 8 * 1024 * 1024
+
+
 def test_connections_that_come_and_go_badly_leave_nothing_behind(lone):
     [pid] = lone.worker_pids()
 
