@@ -48,6 +48,13 @@ MEANT = (
     Difference(
         "a class that nobody knows is no fault of its syntax", ("add", "modify"), None, 21, ("nothing",)
     ),
+    Difference(
+        "two classes that do not go together are another class than before",
+        ("modify",),
+        69,
+        65,
+        ("objectClass",),
+    ),
     Difference("no entry has a superior whose name is none", EVERY, None, 34, WRONG_RDNS),
     Difference("outside our trees is nothing, nor is there a referral", EVERY, None, None, ELSEWHERE),
     Difference(
