@@ -15,6 +15,7 @@ import pytest
 import serving
 
 from annuaire.errors import Misconfigured
+from annuaire.ldap import ber, capabilities
 from annuaire.server import tls
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_certificates"
@@ -211,3 +212,17 @@ def test_files_that_changed_are_noticed_and_a_pair_that_does_not_fit_is_not_used
     files["server.key"].unlink()
     known.look()
     assert offered().get_serial_number() != first
+
+
+def test_what_waits_behind_other_answers_is_cancelled(secure, certificates):
+    count = 60
+    with secure.connect("ldaps") as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        with trusting(certificates).wrap_socket(plain, server_hostname="localhost") as connection:
+            sent = [asking.search(number, "(sn=*)", attributes=["*", "+"]) for number in range(1, count + 1)]
+            cancelled = ber.sequence([ber.integer(count)])
+            connection.sendall(b"".join(sent) + asking.extended(99, capabilities.CANCEL, cancelled))
+            answer = serving.receive(connection, count + 1)
+    codes = asking.codes(answer)
+    assert dict(codes) == {**dict.fromkeys(range(1, count), 0), count: 118, 99: 0}
+    assert codes.index((count, 118)) < codes.index((99, 0))
