@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from annuaire.actions import initialise
 from annuaire.cli import main
+from annuaire.domain.access import Part
+from annuaire.domain.audience import NAMES
 from annuaire.ldap import schema, tree
 from annuaire.store import engine
 
@@ -124,3 +126,32 @@ def test_a_damaged_base_is_a_problem(run, tmp_path):
     done = run()
     assert done.exit_code == 78
     assert "not a database" in done.stderr
+
+
+def test_who_reads_and_writes_what_is_shown_to_people(run, monkeypatch):
+    monkeypatch.setenv("ANNUAIRE_TREES_READERS", '["dgs"]')
+    done = run("--access")
+    assert done.exit_code == 0
+    headings, *lines = done.stdout.splitlines()
+    assert headings.split() == ["partie", "qui", "lit", "ajoute", "modifie", "supprime"]
+    assert len(lines) == len(Part) * len(NAMES)
+    tree = lines[list(Part).index(Part.TREE) * len(NAMES) :][: len(NAMES)]
+    assert tree[0].startswith("[trees] suffixes")
+    assert [line.split()[-4:] for line in tree] == [
+        ["-", "-", "-", "-"],
+        ["-", "-", "-", "-"],
+        ["-", "-", "-", "-"],
+        ["oui", "-", "-", "-"],
+        ["-", "-", "-", "-"],
+        ["oui", "oui", "oui", "oui"],
+    ]
+    own = lines[list(Part).index(Part.OWN) * len(NAMES) :][: len(NAMES)]
+    assert own[0].startswith("sa propre entrée")
+    assert "userPassword, userCertificate, telephoneNumber, listeRouge, apicryptInterop" in own[2]
+
+
+def test_trees_within_each_other_are_a_problem(run, monkeypatch):
+    monkeypatch.setenv("ANNUAIRE_TREES_SUFFIXES", '["dc=a,dc=b", "ou=x,dc=a,dc=b"]')
+    done = run()
+    assert done.exit_code == 78
+    assert "one lies within the other" in done.stderr
