@@ -201,7 +201,7 @@ class Directory:
         if not prepared.target.hits:
             yield [self._absent(number, snapshot, key, audience)]
             return
-        answerer = self._answerer(snapshot, request, asked.values, audience)
+        answerer = self._answerer(snapshot, request, asked.values, key, audience)
         output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
         response: list[Control] = []
         try:
@@ -227,10 +227,11 @@ class Directory:
         snapshot: Snapshot,
         request: SearchRequest,
         values: tuple[Filter, ...] | None = None,
+        key: bytes = b"",
         audience: Audience = NOBODY,
     ) -> Answerer:
         if values is not None:
-            items = [self._compiler.item(one, lambda: family.of(snapshot, audience)) for one in values]
+            items = [self._strict.item(one, key, lambda: family.of(snapshot, audience)) for one in values]
             return Answerer(
                 Selection.of(request.attributes, self._schema),
                 request.types_only,

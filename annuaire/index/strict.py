@@ -43,6 +43,10 @@ class Strict:
         folded = self._compiler.plan(filter_, family)
         return folded._replace(node=self._node(filter_, family)) if self.applies(key) else folded
 
+    def item(self, filter_: Filter, key: bytes, family: Callable[[], Family]) -> Node:
+        """One part by itself, to be asked of values of entries below a base."""
+        return self._node(filter_, family) if self.applies(key) else self._compiler.item(filter_, family)
+
     def _node(self, filter_: Filter, family: Callable[[], Family]) -> Node:
         match filter_:
             case filters.And(parts=parts):

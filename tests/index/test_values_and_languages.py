@@ -1,6 +1,7 @@
 """Which values an answer holds: matched values (RFC 3876), languages and their ranges (RFC 3866), types only."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import asking
 import invented_directory as invented
@@ -8,6 +9,8 @@ import pytest
 from invented_directory import SUFFIX, Answered, Client, Thing
 
 from annuaire.index.folder import IndexFolder
+from annuaire.index.query import SizeLimits
+from annuaire.index.search import Directory, Settings
 from annuaire.ldap import ber, controls, filters
 from annuaire.ldap.controls import SortKey
 from annuaire.ldap.messages import Control
@@ -184,3 +187,21 @@ def test_a_sort_by_a_language_looks_at_its_values_alone(client: Client) -> None:
     ):
         sort = controls.sort_request([SortKey(attribute)], True)
         assert client.ask("(sn=*)", controls=(sort,)).names == [thing.dn for thing in order], attribute
+
+
+def test_inside_a_further_tree_values_match_by_the_schemas_rules(tmp_path: Path) -> None:
+    tree = "o=arbre"
+    names = ["Hélène".encode(), b"Helene", b"HELENE"]
+    person = {"objectClass": [b"person"], "cn": [b"x"], "sn": names}
+    folder = IndexFolder(tmp_path / "index")
+    root = Thing(tree, {"objectClass": [b"organization"], "o": [b"arbre"]})
+    people = [Thing(f"cn=x,{base}", person) for base in (SUFFIX, tree)]
+    invented.make_base(folder, [ROOT, root, *people])
+    client = Client(folder)
+    settings = Settings(SUFFIX, SizeLimits({}, {}), 0, trees=(tree,))
+    client.directory = Directory(client.reader, invented.NUMBERING, settings, invented.COOKIE_KEY)
+    for base, kept in ((SUFFIX, names), (tree, names[1:])):
+        for item in ("(sn=helene)", "(sn=hel*)", "(sn=*len*)"):
+            answer = client.ask("(cn=x)", base=base, attributes=("sn",), controls=(values(item),))
+            assert shown(answer) == {"sn": kept}, (base, item)
+    client.close()
