@@ -346,7 +346,7 @@ class _One:
         write_controls.hold(asked, dn.parse(row.dn), everything, self._schema)
 
     def _matched(self, key: bytes) -> str:
-        """The nearest entry above; only administrators come here, and they see every one."""
+        """The nearest entry above: for administrators, who see every one, and of the own entry of whoever had one."""
         while b"\0" in key:
             key = dn.parent_key(key)
             row = self._writer.entry(key)
