@@ -5,6 +5,7 @@ store's head, and says in the index which change that is. A build, which takes l
 and takes the lock only to catch up and to switch.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from annuaire.domain.activation import Rules
 from annuaire.domain.audience import Audience
 from annuaire.domain.trace import Trace
 from annuaire.errors import Unavailable
-from annuaire.index import build, environments, layout
+from annuaire.index import build, environments, layout, succession
 from annuaire.index.build import Progress
 from annuaire.index.entry import IndexEntry
 from annuaire.index.folder import IndexFolder, Manifest
@@ -473,28 +474,12 @@ def _rebuild(
                     break
         with folder.locked():
             reached = _catch_up(source, folder, number, numbering, most=RECENT_FULL)
-            _keep_logs(source, folder, number, numbering)
+            # The one in use gets the last changes first: a base is often built because of one that it has not. It may
+            # be damaged, which is why another is built.
+            with contextlib.suppress(Exception):
+                _catch_up(source, folder, folder.current(), numbering, most=LAST_MAX)
+            with contextlib.suppress(Exception):
+                succession.take_over(folder, folder.current(), number, numbering)
             folder.switch(number)
         folder.remove_others(set())
         return change if reached is None else reached
-
-
-def _keep_logs(source: StoreSource, folder: IndexFolder, number: int, numbering: Numbering) -> None:
-    """What replicas are told goes on in another build, where it shows the same as the one in use; holds the lock.
-
-    The one in use gets the last changes first: a new base is often built because of one that it has not.
-    """
-    former = folder.current()
-    if former is None or folder.manifest(former) is None or not folder.recent(number).exists():
-        return
-    try:
-        _catch_up(source, folder, former, numbering, most=LAST_MAX)
-        with environments.usable():
-            builds = [Part(folder.build(n) / "base", frozen=True) for n in (former, number)]
-            old, new = (
-                RecentWriter(base, folder.recent(n), numbering)
-                for base, n in zip(builds, (former, number), strict=True)
-            )
-            new.go_on_from(old)
-    except Unavailable:
-        return  # a build that cannot be read any more tells nothing; its consumers are sent everything once
