@@ -31,6 +31,7 @@ from annuaire.ldap.monitor import Monitor
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
+from annuaire.ldap.sleeping import Followers
 from annuaire.server import connections, figures, ldap, postfix, proxied, routing, state, strangers, tls
 from annuaire.server.connections import Bounds
 from annuaire.server.guesses import Guesses
@@ -88,6 +89,7 @@ class Application:
             schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
         )
         self._remembered = Remembered(config.limits.bind_cache)
+        self._followers = Followers()
         self._certificates = _certificates(config)
         self._looking = LoopingCall(self._certificates.look) if self._certificates is not None else None
         self._by_network = strangers.by_network(config)
@@ -184,6 +186,7 @@ class Application:
             guesses=self._guesses,
             message_max=limits.message,
             message_max_anonymous=limits.message_anonymous,
+            followers=self._followers,
             waiting_max=limits.pending,
             bounds=search_requests.Bounds(
                 limits.filter_depth, limits.filter_parts, limits.attributes, limits.controls
