@@ -1,18 +1,20 @@
 """The entries of a base in another order than its own, all that one audience sees of them: made once, read by many.
 
 What a sort by `sn` costs is the reading of half a million records, some seconds cut in slices. A base is never written
-again, so the order that came out of it serves every later search of that audience, whatever its filter. Whoever needs
-one that is being made advances it too: a second client waits no longer and costs no more.
+again, so the order that came out of it serves every later search of that audience, whatever its filter. One is made at
+a time, by all who wait: what they need may be behind what others need, so each advances whichever is first. Many
+strangers who sort in many ways then take turns, and memory for one.
 """
 
 import heapq
 from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annuaire.errors import Unavailable
 from annuaire.index import gather, layout
 from annuaire.index.gather import Clock, Universe
 from annuaire.index.sight import Sight
@@ -20,6 +22,8 @@ from annuaire.index.sorting import Order
 
 # Orders kept by a worker; each takes four octets an entry.
 RANKINGS_MAX = 16
+# Orders that wait to be made; beyond, whoever wants another one is told to come back.
+WAITING_MAX = 8
 # Texts sorted at once: a few milliseconds.
 _RUN = 4096
 
@@ -107,6 +111,7 @@ class Rankings:
     def __init__(self) -> None:
         self._build = -1
         self._known: OrderedDict[tuple[int, tuple[object, ...]], Ranking] = OrderedDict()
+        self._waiting: deque[Ranking] = deque()
 
     def of(self, build: int, sight: Sight, audience: int, order: Order) -> Generator[None, None, Ids]:
         """The order of all that an audience sees of a build's base, made now if it must be."""
@@ -116,12 +121,18 @@ class Rankings:
         wanted = (audience, order.name)
         ranking = self._known.get(wanted)
         if ranking is None:
+            if len(self._waiting) >= WAITING_MAX:
+                raise Unavailable("too many sorts at once, try again")
             ranking = self._known[wanted] = Ranking(order, sight, audience)
+            self._waiting.append(ranking)
             if len(self._known) > RANKINGS_MAX:
                 self._known.popitem(last=False)
         self._known.move_to_end(wanted)
         while not ranking.ready:
-            ranking.advance()
+            first = self._waiting[0]
+            first.advance()
+            if first.ready:
+                self._waiting.popleft()
             yield None
         return ranking.ids
 

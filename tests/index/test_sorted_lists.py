@@ -1,7 +1,7 @@
 """Sorted answers kept and cut in pages: the same whatever is kept, and pages that go on while entries are written."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import invented_directory as invented
@@ -9,7 +9,8 @@ import pytest
 from invented_directory import APICRYPT, SUFFIX, Answered, Client, Thing
 
 from annuaire.domain.audience import Audience
-from annuaire.index import gather, listings, ranking
+from annuaire.errors import Unavailable
+from annuaire.index import gather, listings, ranking, sorting
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import controls
 from annuaire.ldap.controls import SortKey
@@ -188,3 +189,50 @@ def test_the_servers_page_is_never_longer_than_the_operator_allows(folder: Index
                 break
         assert lengths == [4] * 5
     client.close()
+
+
+def test_those_who_sort_in_many_ways_take_turns_and_not_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "SLICE_SECONDS", -1.0)
+    monkeypatch.setattr(gather, "VERIFIED_AT_ONCE", 1)
+    folder = IndexFolder(tmp_path / "index")
+    people = towns(30)
+    invented.make_base(folder, [*ROOTS, *people])
+    client = Client(folder)
+    base = client.reader.snapshot().base
+    rankings = ranking.Rankings()
+
+    def wanted(number: int):  # type: ignore[no-untyped-def]
+        keys = tuple(
+            SortKey(name, reverse=bool(number & 1 << i)) for i, name in enumerate(("l", "cn", "sn", "uid"))
+        )
+        order = sorting.understand(keys, invented.NUMBERING).order
+        assert order is not None
+        return rankings.of(1, base, Audience.ADMIN, order)
+
+    waiting = [wanted(number) for number in range(ranking.WAITING_MAX)]
+    for one in waiting:
+        next(one)
+    with pytest.raises(Unavailable, match="too many sorts"):
+        next(wanted(ranking.WAITING_MAX))
+    same = wanted(2)
+    next(same)
+    # The first ones leave; whoever waits behind them does their part, and gets its own.
+    for one in waiting[:6]:
+        one.close()
+    for one in (waiting[7], same):
+        assert len(finished(one)) == len(people) + len(ROOTS)
+    # Nobody waits for the sixth any more, and it is there.
+    assert next(wanted(6), None) is None
+    next(wanted(ranking.WAITING_MAX))
+    client.close()
+
+
+def finished(making: Generator[None, None, ranking.Ids]) -> ranking.Ids:
+    while True:
+        try:
+            next(making)
+        except StopIteration as end:
+            found: ranking.Ids = end.value
+            return found
