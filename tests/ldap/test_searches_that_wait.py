@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import asking
 import pytest
-from session_client import Client, FakeDirectory
+from session_client import USER, Client, FakeDirectory
 from test_cancel import cancel
 
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import Unavailable
 from annuaire.ldap import ber, responses, sync
+from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import Control
 from annuaire.ldap.sleeping import ASLEEP, Followers
 
@@ -201,6 +202,20 @@ def test_strangers_leave_room_to_those_who_bind():
     assert asking.codes(client.say(persist(9))) == [(9, 51)]
     client.say(asking.abandon(10, 8))
     assert entries(client.say(persist(11)) + client.rest()) == [(11, b"cn=first")]
+
+
+def test_an_account_that_is_no_more_is_told_nothing_more(client):
+    client.session._become(Identity(USER, Audience.APICRYPT, b"key"))
+    waiting(client, 5)
+    news(client, 5, b"cn=second")
+    client.session.wake()
+    assert entries(client.rest()) == [(5, b"cn=second")]
+    client.directory.account = lambda name: None
+    news(client, 5, b"cn=third")
+    client.session.wake()
+    assert asking.codes(client.rest()) == [(5, 50)]
+    assert client.directory.closed == [5]
+    assert client.service.followers._count == 0
 
 
 def test_a_control_that_is_not_critical_counts_as_well(client):

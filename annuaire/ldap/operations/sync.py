@@ -11,7 +11,7 @@ from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import Control, Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
-from annuaire.ldap.sleeping import SLEEPERS_MAX, Followers
+from annuaire.ldap.sleeping import ASLEEP, SLEEPERS_MAX
 from annuaire.ldap.sync import Asker
 
 # A content is sent whole, in an order of its own, and goes on: nothing of these can be kept beside it.
@@ -53,14 +53,32 @@ def begin(
         return _refused(message, ResultCode.adminLimitExceeded, text)
     if not service.followers.enter(identity.anonymous):
         return _refused(message, ResultCode.busy, "too many searches wait for changes")
-    return _counted(stream, service.followers, identity.anonymous)
+    return _followed(message, stream, service, identity)
 
 
-def _counted(stream: Iterator[bytes], followers: Followers, anonymous: bool) -> Iterator[bytes]:
+def _followed(
+    message: Message, stream: Iterator[bytes], service: Service, identity: Identity
+) -> Iterator[bytes]:
+    """The stream while there is who asked: one that waits may outlive its account, and would go on to be told."""
     try:
-        yield from stream
+        account = _account(service, identity)
+        for chunk in stream:
+            yield chunk
+            if chunk is ASLEEP and account is not None and _account(service, identity) != account:
+                text = "this account is not what it was when it began to copy"
+                yield _refused(message, ResultCode.insufficientAccessRights, text)
+                return
     finally:
-        followers.leave(anonymous)
+        service.followers.leave(identity.anonymous)
+        close = getattr(stream, "close", None)
+        if close is not None:
+            close()
+
+
+def _account(service: Service, identity: Identity) -> tuple[Audience, bool] | None:
+    """What an account may see; None for whoever has none: strangers, the first administrator, certificates."""
+    found = None if identity.anonymous else service.directory.account(identity.dn)
+    return None if found is None else (found.audience, found.replicates)
 
 
 def _refused(message: Message, code: ResultCode, text: str) -> bytes:
