@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import serving
-from workplace import Workplace
+from workplace import Workplace, program, run
 
 CERTIFICATES = Path(__file__).parents[2] / "scripts" / "make_certificates"
 
@@ -39,3 +39,23 @@ def workplace(directory: serving.Server, request: pytest.FixtureRequest) -> Iter
     """An empty folder of this test's own, named after it, looked into by other means than the client's."""
     with Workplace(directory, request.node.name) as place:
         yield place
+
+
+@pytest.fixture
+def tools(workplace: Workplace, authority: Path):
+    """Run a tool as administrator: its exit status is the result code of the server."""
+
+    def call(name: str, *arguments: str, who: tuple[str, str] = (serving.ADMIN, serving.PASSWORD), **options):
+        command = [program(name), "-x", "-H", workplace.server.uri]
+        if who[0]:
+            command += ["-D", who[0], "-w", who[1]]
+        if name == "ldapsearch":
+            command += ["-LLL", "-o", "ldif-wrap=no"]
+        environment = {
+            "LDAPCONF": "/dev/null",
+            "LDAPTLS_CACERT": str(authority / "ca.pem"),
+            "LC_ALL": "C.UTF-8",
+        }
+        return run([*command, *arguments], env=environment, **options)
+
+    return call

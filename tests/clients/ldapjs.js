@@ -25,6 +25,13 @@ const search = (where, options, controls) => ask('search', where, options, contr
 const change = (operation, modification) => new ldap.Change({ operation, modification })
 
 async function live () {
+  const encrypted = ldap.createClient({ url: told.uri, timeout: 30000 })
+  await new Promise((resolve, reject) => encrypted.starttls({ ca: [fs.readFileSync(told.authority)], host: 'localhost' }, [],
+    error => error ? reject(error) : resolve()))
+  await new Promise((resolve, reject) => encrypted.bind(told.admin, told.password, error => error ? reject(error) : resolve()))
+  said.encrypted = await new Promise((resolve, reject) => encrypted.exop('1.3.6.1.4.1.4203.1.11.3',
+    (error, value) => error ? reject(error) : resolve(value)))
+  encrypted.unbind()
   // The first request may be a search: ldapjs binds only when told to.
   said.unbound = (await search('', { scope: 'base' })).code
   said.wrong = await code('bind', told.admin, 'wrong')

@@ -14,6 +14,12 @@ my $name = $told->{name};
 open(my $file, '<:raw', $told->{photo}) or die $!; my $photo = do { local $/; <$file> }; close $file;
 my %said;
 
+my $encrypted = Net::LDAP->new('localhost', port => $told->{port}, timeout => 30) or die "$@";
+$said{tls} = $encrypted->start_tls(verify => 'require', cafile => $told->{authority})->code;
+$encrypted->bind($told->{admin}, password => $told->{password});
+$said{encrypted} = $encrypted->who_am_i->response;
+$encrypted->unbind;
+
 my $ldap = Net::LDAP->new('127.0.0.1', port => $told->{port}, timeout => 30, raw => qr/(?i:^jpegPhoto|;binary)/) or die "$@";
 $said{wrong} = $ldap->bind($told->{admin}, password => 'wrong')->code;
 $said{bound} = $ldap->bind($told->{admin}, password => $told->{password})->code;

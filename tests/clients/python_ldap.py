@@ -30,6 +30,14 @@ def code(operation, *arguments, **named):
     return 0
 
 
+encrypted = ldap.initialize(told["uri"])
+encrypted.set_option(ldap.OPT_X_TLS_CACERTFILE, told["authority"])
+encrypted.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+encrypted.start_tls_s()
+encrypted.simple_bind_s(told["admin"], told["password"])
+said["encrypted"] = encrypted.whoami_s()
+encrypted.unbind_s()
+
 connection = ReconnectLDAPObject(told["uri"], retry_max=2, retry_delay=0.5)
 connection.set_option(ldap.OPT_NETWORK_TIMEOUT, 30)
 said["wrong"] = code(connection.simple_bind_s, told["admin"], "wrong")

@@ -112,6 +112,16 @@ class TestLdapvi:
         assert {"cn=Un", "cn=Personne 03"} <= set(people.below())
         assert "cn=Personne 02" not in people.below()
 
+    def test_behind_starttls_what_was_read_is_the_same(self, people, authority, tmp_path):
+        base = ("-b", people.base, "--out", "(cn=Personne 0*)")
+        variables = editing(tmp_path, "")
+        plain = run(ldapvi(people, *base), env=variables)
+        trusting = {**variables, "LDAPCONF": "/dev/null", "LDAPTLS_CACERT": str(authority / "ca.pem")}
+        del trusting["LDAPNOINIT"]
+        secure = run(ldapvi(people, "-Z", *base), env=trusting)
+        assert (secure.returncode, secure.stdout) == (0, plain.stdout), secure.stderr
+        assert secure.stdout.count("dn:") == 10
+
     def test_naming_contexts_are_discovered_without_a_bind(self, people, tmp_path):
         command = [program("ldapvi"), "--out", "--discover", "-h", people.server.uri, "(ou=personnes)"]
         done = run(command, env=editing(tmp_path, ""), stdin=subprocess.DEVNULL)
@@ -146,6 +156,13 @@ class TestShelldap:
         assert "jpegPhoto (optional, multivalue)" in shown
         assert "sn (required, multivalue)" in shown
         assert "inetOrgPerson (structural) --> organizationalPerson" in shown
+
+    def test_behind_tls_it_is_the_same(self, shell, people, authority, tmp_path):
+        configuration = tmp_path / "shelldap.yml"
+        trusted = f"tls: yes\ntls_cacert: {authority / 'ca.pem'}\n"
+        configuration.write_text(configuration.read_text() + trusted)
+        assert serving.ADMIN in shell("whoami")
+        assert shell("ls").count("- cn=Personne") == PEOPLE
 
     def test_one_makes_moves_copies_edits_and_removes(self, shell, people):
         shown = shell(

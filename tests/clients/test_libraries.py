@@ -35,7 +35,7 @@ CODES = {
 }
 
 
-def lived(workplace: Workplace, folder: Path, command: list[str], **options: object) -> dict:
+def lived(workplace: Workplace, authority: Path, folder: Path, command: list[str], **options: object) -> dict:
     """What the program was told, once everything that all of them do was found done."""
     (folder / "photo").write_bytes(PHOTO)
     told = {
@@ -46,12 +46,14 @@ def lived(workplace: Workplace, folder: Path, command: list[str], **options: obj
         "password": serving.PASSWORD,
         "name": NAME,
         "photo": str(folder / "photo"),
+        "authority": str(authority / "ca.pem"),
     }
     done = run([*command, json.dumps(told)], **options)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert {one: said[one] for one in CODES} == CODES
     assert said["found"] == said["after_abandon"] == 1
+    assert said["encrypted"] == f"dn:{serving.ADMIN}"
     assert said["photo"] in (True, 1)
     assert said["names"] == SORTED
     stored = workplace.stored(f"cn={ESCAPED}")
@@ -68,11 +70,11 @@ def lived(workplace: Workplace, folder: Path, command: list[str], **options: obj
     return said
 
 
-def test_perl_net_ldap(workplace, tmp_path):
+def test_perl_net_ldap(workplace, authority, tmp_path):
     perl = program("perl")
     if run([perl, "-MNet::LDAP", "-e", "1"]).returncode:
         pytest.skip("Perl's Net::LDAP is not installed (package libnet-ldap-perl)")
-    said = lived(workplace, tmp_path, [perl, str(HERE / "net_ldap.pl")])
+    said = lived(workplace, authority, tmp_path, [perl, str(HERE / "net_ldap.pl")])
     assert said["who"] == f"dn:{serving.ADMIN}"
     assert said["must"] == ["cn", "objectClass", "sn"]
     assert (said["paged"], said["pages"], said["missing"]) == (1, 3, [32, workplace.base])
@@ -81,12 +83,16 @@ def test_perl_net_ldap(workplace, tmp_path):
     assert (said["same"], said["other"]) == (6, 5)
 
 
-def test_python_ldap(workplace, tmp_path):
+def test_python_ldap(workplace, authority, tmp_path):
     python = program("python3")
     if run([python, "-c", "import ldap"]).returncode:
         pytest.skip("python-ldap is not installed for the system's Python (package python3-ldap)")
     said = lived(
-        workplace, tmp_path, [python, "-W", "error", str(HERE / "python_ldap.py")], env={"LDAPNOINIT": ""}
+        workplace,
+        authority,
+        tmp_path,
+        [python, "-W", "error", str(HERE / "python_ldap.py")],
+        env={"LDAPNOINIT": ""},
     )
     assert said["who"] == f"dn:{serving.ADMIN}"
     assert said["contexts"] == serving.SUFFIX
@@ -101,11 +107,11 @@ def test_python_ldap(workplace, tmp_path):
     assert (said["same"], said["other"]) == (True, False)
 
 
-def test_node_ldapjs(workplace, tmp_path):
+def test_node_ldapjs(workplace, authority, tmp_path):
     node = program("node")
     if run([node, "-e", "require('ldapjs')"], env=NODE).returncode:
         pytest.skip("ldapjs is not installed (package node-ldapjs)")
-    said = lived(workplace, tmp_path, [node, str(HERE / "ldapjs.js")], env=NODE)
+    said = lived(workplace, authority, tmp_path, [node, str(HERE / "ldapjs.js")], env=NODE)
     assert said["who"] == f"dn:{serving.ADMIN}"
     assert (said["unbound"], said["missing"], said["paged"]) == (0, 32, [3, 12])
     assert (said["same"], said["other"]) == (True, False)

@@ -6,39 +6,7 @@ from pathlib import Path
 
 import pytest
 import serving
-from workplace import CERTIFICATE, ESCAPED, NAME, PEOPLE, PHOTO, TREE_DELETE, Workplace, program, run
-
-
-@pytest.fixture
-def tools(workplace: Workplace, authority: Path):
-    """Run a tool as administrator: its exit status is the result code of the server."""
-
-    def call(name: str, *arguments: str, who: tuple[str, str] = (serving.ADMIN, serving.PASSWORD), **options):
-        command = [program(name), "-x", "-H", workplace.server.uri]
-        if who[0]:
-            command += ["-D", who[0], "-w", who[1]]
-        if name == "ldapsearch":
-            command += ["-LLL", "-o", "ldif-wrap=no"]
-        environment = {"LDAPNOINIT": "", "LDAPTLS_CACERT": str(authority / "ca.pem"), "LC_ALL": "C.UTF-8"}
-        return run([*command, *arguments], env=environment, **options)
-
-    return call
-
-
-def people(base: str) -> str:
-    return "\n".join(
-        f"dn: cn=Personne {number:02},{base}\nobjectClass: inetOrgPerson\ncn: Personne {number:02}\n"
-        f"sn: {'abcdefghij'[number * 7 % 10]}\nmail: p{number}@medical59.apicrypt.org\n"
-        for number in range(PEOPLE)
-    )
-
-
-def lines(output: str, name: str) -> list[str]:
-    return [line.partition(": ")[2] for line in output.splitlines() if line.startswith(f"{name}: ")]
-
-
-def dns(output: str) -> list[str]:
-    return [line for line in output.splitlines() if line.startswith("dn:")]
+from workplace import CERTIFICATE, ESCAPED, NAME, PEOPLE, PHOTO, TREE_DELETE, dns, lines, people
 
 
 class TestAdd:

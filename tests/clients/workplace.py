@@ -94,3 +94,20 @@ def program(name: str) -> str:
 
 def run(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def people(base: str) -> str:
+    """LDIF of PEOPLE persons of ten surnames."""
+    return "\n".join(
+        f"dn: cn=Personne {number:02},{base}\nobjectClass: inetOrgPerson\ncn: Personne {number:02}\n"
+        f"sn: {'abcdefghij'[number * 7 % 10]}\nmail: p{number}@medical59.apicrypt.org\n"
+        for number in range(PEOPLE)
+    )
+
+
+def lines(output: str, name: str) -> list[str]:
+    return [line.partition(": ")[2] for line in output.splitlines() if line.startswith(f"{name}: ")]
+
+
+def dns(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("dn:")]
