@@ -37,7 +37,7 @@ class References:
 
     def follow(self, writer: Writer, gone: Mapping[bytes, Dn | None]) -> int:
         """Rewrite every entry that names one of these keys: to its new name, or without it. How many."""
-        snapshot = self._snapshot(writer)
+        snapshot = self._at_least(writer.committed_head)
         try:
             keys = mentions.who_name([sight.part for sight in snapshot.sights], self._numbering, gone)
         finally:
@@ -55,11 +55,15 @@ class References:
                 naming[row.id] = row
         return sum(self._rewrite(writer, row, gone) for row in naming.values())
 
-    def _snapshot(self, writer: Writer) -> Snapshot:
-        """The index, with all that was committed before this transaction."""
+    def reach(self, change: int) -> None:
+        """See to it that this machine's searches show what was committed up to a change."""
+        self._at_least(change).end()
+
+    def _at_least(self, change: int) -> Snapshot:
+        """The index, with all that was committed up to a change."""
         try:
             snapshot = self._reader.snapshot()
-            if snapshot.change >= writer.committed_head:
+            if snapshot.change >= change:
                 return snapshot
             snapshot.end()
         except Unavailable:  # there is none yet

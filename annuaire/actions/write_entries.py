@@ -86,6 +86,9 @@ class Writes:
                         if isinstance(outcome, WriteOutcome):
                             [outcome] = outcome.parts
                     outcomes.append(outcome)
+            if refusals:
+                # Whoever was refused for what another one has just written is to find it.
+                self._references.reach(begun.writer.committed_head)
         except Unavailable as error:
             # Nothing was committed, or it was and is not visible yet: the text says which.
             return [error] * len(jobs)
