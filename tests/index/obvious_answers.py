@@ -380,7 +380,9 @@ def search(
         return max(above, key=lambda thing: len(thing.key)).dn if above else ""
     parents = [thing.key.rpartition(b"\0")[0] for thing in seen]
     found = [
-        t for t in seen if within(t, key, scope) and matches(filter_, counted(t, parents.count(t.key))) is True
+        t
+        for t in seen
+        if within(t, key, scope) and matches(filter_, counted(t, parents.count(t.key))) is True
     ]
     return sorted(found, key=order)
 

@@ -55,6 +55,7 @@ def test_an_entry_that_the_schema_allows_passes(changes: dict[str, list[bytes] |
         ({"inconnu": [b"x"]}, 17, "inconnu", "not an attribute of the schema"),
         ({"cn;": [b"x"]}, 17, "cn;", "not an attribute"),
         ({"title;binary": [b"x"]}, 17, "title;binary", "leave it out"),
+        ({"title;lang-fr-": [b"x"]}, 17, "title;lang-fr-", "name one"),
         ({"mail": None}, 65, "mail", "mail is missing: class apicryptUtilisateur requires it"),
         ({"sn": None}, 65, "sn", "sn is missing: class person requires it"),
         ({"drink": [b"x"]}, 65, "drink", "drink is not allowed by the classes of the entry"),
