@@ -12,24 +12,27 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import ber, capabilities, controls, responses
 from annuaire.ldap.identity import Identity
-from annuaire.ldap.messages import ExtendedRequest, Message
+from annuaire.ldap.messages import AddRequest, ExtendedRequest, Message, ModifyRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome
 
 # A client that needs more writes a file.
 OPEN_MAX = 8
 UPDATES_MAX = 1_000
+# What the values of all updates that wait may take.
+OCTETS_MAX = 16 * 1024 * 1024
 _UNSOLICITED = 0  # the message id of what nobody asked for
 
 
 class Transactions:
     """Those of one connection that have not ended."""
 
-    __slots__ = ("_open", "_started")
+    __slots__ = ("_octets", "_open", "_started")
 
     def __init__(self) -> None:
         self._open: dict[bytes, list[tuple[int, WriteJob]]] = {}
         self._started = 0
+        self._octets = 0
 
     def asked(self, message: Message, identity: Identity, audience: Audience, peer: str) -> bytes | WriteJob:
         """The answer to a start or an end; the updates to be done, when they are to be done."""
@@ -44,6 +47,7 @@ class Transactions:
         updates = self._open.pop(name, None)
         if updates is None:
             return _answer(message, ResultCode.unwillingToPerform, "there is no such transaction")
+        self._octets -= sum(_size(job.request) for _, job in updates)
         if not commit or not updates:
             return _answer(message, ResultCode.success)
         group = WriteGroup(tuple([job for _, job in updates]), tuple([number for number, _ in updates]))
@@ -63,6 +67,12 @@ class Transactions:
             return WriteOutcome(
                 ResultCode.adminLimitExceeded, f"a transaction holds {UPDATES_MAX} updates at most"
             )
+        size = _size(job.request)
+        if self._octets + size > OCTETS_MAX:
+            return WriteOutcome(
+                ResultCode.adminLimitExceeded, f"updates that wait hold {OCTETS_MAX} octets at most"
+            )
+        self._octets += size
         updates.append((message.message_id, job))
         return WriteOutcome()
 
@@ -70,6 +80,7 @@ class Transactions:
         """Forget them all; the notices that say so (§3.4)."""
         names = list(self._open)
         self._open.clear()
+        self._octets = 0
         return b"".join(
             responses.extended_response(
                 _UNSOLICITED, ResultCode.success, oid=capabilities.TRANSACTION_ABORTED, value=name
@@ -112,6 +123,15 @@ def end(message: Message, group: WriteGroup, outcome: WriteOutcome) -> bytes:
     return responses.extended_response(
         message.message_id, outcome.code, outcome.matched.encode(), outcome.text, value=value
     )
+
+
+def _size(request: object) -> int:
+    """Octets of the values that an update brings."""
+    if isinstance(request, AddRequest):
+        return sum(len(value) for _, values in request.attributes for value in values)
+    if isinstance(request, ModifyRequest):
+        return sum(len(value) for _, _, values in request.changes for value in values)
+    return 0
 
 
 def _decode_end(value: bytes | None) -> tuple[bool, bytes]:

@@ -154,6 +154,21 @@ def test_a_connection_has_few_open_and_what_is_lost_with_it_was_not_begun(server
         assert not exists(connection, "dix")
 
 
+def test_what_waits_is_bounded(client: socket.socket) -> None:
+    name = started(client)
+    large = bytes(3 * 1024 * 1024)
+    codes = []
+    for number in range(7):
+        entry = {"objectClass": [b"inetOrgPerson"], "sn": [b"x"], "jpegPhoto": [large]}
+        request = asking.add(10 + number, f"cn=grand{number},{BELOW}", entry)
+        codes.append(said(client, within(name, request)).code)
+    assert codes == [0] * 5 + [11] * 2
+    assert ended(client, name, commit=False).code == 0
+    name = started(client)
+    assert said(client, within(name, request)).code == 0
+    assert ended(client, name, commit=False).code == 0
+
+
 def test_the_root_dse_says_so(client: socket.socket) -> None:
     client.sendall(asking.search(2, base="", scope=0, attributes=["+"]))
     [entry] = asking.entries(serving.receive(client))
