@@ -14,6 +14,7 @@ BINDS = ("none", "anonymous", "anonymous v2", "admin")
 SORT = "1.2.840.113556.1.4.473"
 SORT_RESPONSE = "1.2.840.113556.1.4.474"
 PAGED = "1.2.840.113556.1.4.319"
+VLV = "2.16.840.1.113730.3.4.9"
 MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"
 
 
@@ -41,6 +42,7 @@ class Request:
     attributes: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     sort: tuple[str, bool] | None = None  # key, reverse: what a sort control asks, in words
+    window: tuple[int, int, int | str] | None = None  # before, after, and an offset or a value
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Answer:
     attributes: set[str] | None = None  # in lower case; None: not said
     at_least: set[str] = field(default_factory=set)
     sort_result: int | None = None
+    window: tuple[int, int] | None = None  # position and length
     paged: bool = False
     pages: list[int] = field(default_factory=list)
 
@@ -116,6 +119,7 @@ def _request(common: list[tuple[str, str]], own: list[tuple[str, str]]) -> Reque
         types_only=single.get("types only") == "yes",
         attributes=tuple(single.get("attributes", "").split()),
         controls=tuple(_control(value) for value in wanted),
+        window=next((_window(value.split()[1])[:3] for value in wanted if value.startswith("vlv ")), None),
         sort=(sorts[0][0].split(":")[0], "reverse" in sorts[0]) if sorts else None,
     )
 
@@ -135,7 +139,25 @@ def _control(text: str) -> Control:
         if "reverse" in words:
             inner += _tlv(0x81, b"\xff")
         return Control(SORT, critical, _tlv(0x30, _tlv(0x30, inner)))
+    if kind == "vlv":
+        before, after, target, content = _window(words[0])
+        if isinstance(target, str):
+            inner = _tlv(0x81, target.encode())
+        else:
+            inner = _tlv(0xA0, _integer(target) + _integer(content))
+        return Control(VLV, critical, _tlv(0x30, _integer(before) + _integer(after) + inner))
     raise ValueError(f"control: {text}")
+
+
+def _window(text: str) -> tuple[int, int, int | str, int]:
+    """Read BEFORE/AFTER:VALUE or BEFORE/AFTER/OFFSET/COUNT, as ldapsearch writes them."""
+    numbers, colon, value = text.partition(":")
+    before, after, *rest = map(int, numbers.split("/"))
+    return (before, after, value, 0) if colon else (before, after, rest[0], rest[1])
+
+
+def _integer(number: int) -> bytes:
+    return _tlv(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
 def paged_value(size: int, cookie: bytes) -> bytes:
@@ -170,5 +192,8 @@ def _answer(fields: list[tuple[str, str]]) -> Answer:
         answer.paged = answer.paged or control == "paged"
         if control.startswith("sort "):
             answer.sort_result = int(control.split()[1])
+        if control.startswith("vlv "):
+            position, length = control.split()[1:]
+            answer.window = int(position), int(length)
     answer.pages = [int(size) for size in single.get("pages", "").split()]
     return answer

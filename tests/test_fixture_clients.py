@@ -39,6 +39,8 @@ def test_the_written_answer_is_what_an_obvious_search_finds(request_, answer):
         obvious_search.reference(directory, dn): directory[dn]
         for dn in obvious_search.search(directory, request_.base, request_.scope, request_.filter)
     }
+    if answer.window:
+        found = window(request_, answer, found)
     if answer.result == 32:
         assert found == {}
     elif answer.result == 12:
@@ -61,6 +63,20 @@ def test_the_written_answer_is_what_an_obvious_search_finds(request_, answer):
         assert keys == sorted(keys, reverse=reverse)
     if answer.pages:
         assert sum(answer.pages) == len(found)
+
+
+def window(request_, answer, found):
+    """Check the place of a window in the whole list; the entries that it shows."""
+    key, reverse = request_.sort
+    ordered = sorted(obvious_search.sort_key(key, entry) for entry in found.values())
+    assert not reverse
+    before, after, target = request_.window
+    if isinstance(target, str):
+        target = 1 + sum(one < obvious_search.fold(key, target) for one in ordered)
+    assert answer.window == (target, len(ordered))
+    shown = ordered[max(0, target - 1 - before) : target + after]
+    assert [obvious_search.sort_key(key, found[name]) for name in answer.dns] == shown
+    return {name: found[name] for name in answer.dns}
 
 
 def check_the_best_ones(request_, answer, found):

@@ -10,7 +10,7 @@ import fixture_clients
 import pytest
 import serving
 
-from annuaire.ldap import controls, dn, responses
+from annuaire.ldap import controls, dn, responses, virtual_list
 from annuaire.ldap import schema as schemas
 from annuaire.ldap.messages import Control
 
@@ -150,5 +150,10 @@ def test_a_real_client_gets_its_answer(server, people, request_, expected):
     assert (controls.PAGED_RESULTS in by_oid) == expected.paged
     if expected.sort_result is not None:
         assert by_oid[controls.SORT_RESPONSE].value[4] == expected.sort_result
+    assert (controls.VLV_RESPONSE in by_oid) == (expected.window is not None)
+    if expected.window is not None:
+        whole = virtual_list.response(*expected.window, 0).value
+        # Behind position, length and result there is the context.
+        assert whole[2:] in by_oid[controls.VLV_RESPONSE].value
     if expected.pages:
         assert conversation.pages == expected.pages
