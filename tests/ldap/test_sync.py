@@ -1,5 +1,8 @@
 """The octets of content synchronization (RFC 4533), and the cookies that OpenLDAP's consumers keep."""
 
+import contextlib
+import random
+
 import pytest
 
 from annuaire.errors import Malformed
@@ -113,3 +116,17 @@ def test_the_end_carries_the_cookie() -> None:
     for deletes, value in ((True, b"\x30\x08\x04\x03abc\x01\x01\xff"), (False, b"\x30\x05\x04\x03abc")):
         done = responses.result(1, responses.SEARCH_DONE, 0, controls=sync.done(b"abc", deletes))
         assert responses.decode_response(done).controls == (Control(controls.SYNC_DONE, False, value),)
+
+
+def test_any_octets_are_a_request_or_malformed() -> None:
+    chance = random.Random(4533)
+    whole = sync.request(True, COOKIE, True).value
+    assert whole is not None
+    for _ in range(3000):
+        value = bytearray(whole[: chance.randrange(len(whole) + 1)])
+        for _ in range(chance.randrange(4)):
+            if value:
+                value[chance.randrange(len(value))] = chance.randrange(256)
+        with contextlib.suppress(Malformed):
+            asked = sync.decode_request(bytes(value))
+            sync.read_cookie(asked.cookie)
