@@ -86,7 +86,9 @@ class WritingClient(threading.Thread):
                 found = self.found(name)
                 assert found in known[name], f"{name} is {found}, neither {before} nor {after}"
                 if found != after:
-                    continue  # it was not done: once more
+                    # Not done, so once more; or committed by a worker that died before it could be seen.
+                    doubtful = True
+                    continue
                 code = 0
             if code in (51, 52):
                 # The store went in the middle, or what it took is not seen yet: unknown, like without an answer.
