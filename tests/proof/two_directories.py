@@ -33,8 +33,8 @@ from annuaire.ldap import schema as schemas
 from annuaire.ldap import tree
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.service import Observer, Service
-from annuaire.passwords import hashes
 from annuaire.ldap.session import Session
+from annuaire.passwords import hashes
 from annuaire.publishing import ldif
 from annuaire.store import engine
 

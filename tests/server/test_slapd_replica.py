@@ -234,7 +234,8 @@ def person(number: int, **more: str) -> str:
 def everything_happens(place: Place, number: int) -> None:
     """Add, modify, rename, move with what is below, delete, hide, show again."""
     first, second, third = visible(place, 3)
-    # In this order: slapd 2.5 cannot rename what lies above an entry that it has had for longer ("DN index add failed").
+    # In this order: slapd 2.5 cannot rename what lies above an entry that it has had for longer: it says
+    # "DN index add failed".
     place.write(f"dn: ou=Service{number},{APICRYPT}\nchangetype: add\nobjectClass: organizationalUnit\n\n")
     place.write(person(number) + person(number + 1))
     place.write(modified(f"uid=nouvelle{number},{APICRYPT}", "telephoneNumber", "+33 3 53 01 00 99"))
