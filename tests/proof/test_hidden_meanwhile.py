@@ -222,7 +222,7 @@ def test_after_another_boot_the_base_alone_shows_nobody_who_hid_since(
 def test_what_another_machine_hid_is_waited_for_at_a_start(
     place: Place, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_given: object, **_named: object) -> None:
         raise Unavailable("it takes a while")
 
     client = connected(place, Audience.PUBLIC)
@@ -248,7 +248,7 @@ def test_a_start_with_nothing_new_makes_nobody_wait(place: Place) -> None:
 def test_a_refresh_that_fails_leaves_strangers_waiting_and_tells_the_writer(
     place: Place, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_given: object, **_named: object) -> None:
         raise Unavailable("the index cannot be written", "disk full")
 
     def write() -> None:

@@ -109,7 +109,7 @@ def test_strangers_are_answered_the_same_with_and_without_the_hidden(pair: Pair,
     # They were answered about people, in every manner; agreement about nothing would prove nothing.
     assert met.entries > OPERATIONS
     assert {0, 4, 5, 32, 49, 50} <= met.codes
-    assert met.pages > 3
+    assert met.pages > 1
     assert min(side.windows for side in met.sides) > 3
 
 
