@@ -72,8 +72,13 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         supervisor.say_ready()
 
+    def end() -> Deferred[None]:
+        # A service manager tells all processes at once, and the supervisor tells its workers: once is enough.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return Deferred.fromCoroutine(application.stop())
+
     reactor.callWhenRunning(begin)
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(application.stop()))
+    reactor.addSystemEventTrigger("before", "shutdown", end)
     reactor.run()
 
 

@@ -297,6 +297,15 @@ class TestWorkers:
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
         assert state.stat().st_mode & 0o777 == 0o700
 
+    def test_all_processes_may_be_told_at_once_and_twice_to_stop(self, tmp_path):
+        """As a service manager does, while the supervisor tells its workers."""
+        server = serving.Server(tmp_path / "var", workers=2).start()
+        workers = server.worker_pids()
+        for pid in (*workers, server.process.pid, *workers):
+            os.kill(pid, signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert "Traceback" not in server.log.read_text()
+
     def test_workers_leave_when_their_supervisor_is_killed_and_the_next_one_starts(self, tmp_path):
         server = serving.Server(tmp_path / "var").start()
         [worker] = server.worker_pids()
