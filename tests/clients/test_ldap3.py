@@ -17,6 +17,8 @@ LIVE = {
     for name in ("SYNC", "SAFE_SYNC", "RESTARTABLE", "SAFE_RESTARTABLE", "ASYNC", "REUSABLE")
 }
 WITH_RESULT = ("SAFE_SYNC", "SAFE_RESTARTABLE")
+# They read in a thread, which goes on for ever behind an unbind when it has been given a time to wait.
+IN_THREADS = ("ASYNC", "REUSABLE")
 
 
 class Client:
@@ -38,7 +40,7 @@ class Client:
             pool_name=place.folder,
             pool_size=2,
             pool_lifetime=60,
-            receive_timeout=30,
+            receive_timeout=None if strategy in IN_THREADS else 30,
         )
         self.bound = self.say("bind")
 
