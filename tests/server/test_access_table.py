@@ -82,7 +82,7 @@ def own_name(audience: str) -> str | None:
 def connected(server: Server, audience: str) -> ldap3.Connection:
     """The first administrator for `admin`, who is there before any entry."""
     name, secret = (ADMIN, PASSWORD) if audience == "admin" else (own_name(audience), SECRET)
-    return ldap3.Connection(server.uri, name, secret if name else None, auto_bind=True, check_names=False)
+    return ldap3.Connection(server.uri, name, secret if name else None, check_names=False)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_the_line_of_ones_own_entry_is_what_the_server_does(server: Server, tabl
     line = table[Part.OWN.value, audience]
     own = own_name(audience)
     assert own is not None
-    with ldap3.Connection(server.uri, own, SECRET, auto_bind=True, check_names=False) as client:
+    with ldap3.Connection(server.uri, own, SECRET, check_names=False) as client:
         read = client.search(own, "(objectClass=*)", ldap3.BASE, attributes=["*"])
         assert bool(read and client.entries) == line["reads"]
         assert client.add(f"cn=essai,{own}", "device") == line["adds"], client.result
@@ -159,7 +159,7 @@ def test_a_refusal_says_nothing_of_what_exists(server: Server) -> None:
 
 @pytest.mark.parametrize("name", [PERSON, PERSON.upper().replace("UID", "uid"), NATIVE])
 def test_a_person_is_themselves_whatever_name_they_bind_with(server: Server, name: str) -> None:
-    with ldap3.Connection(server.uri, name, SECRET, auto_bind=True, check_names=False) as client:
+    with ldap3.Connection(server.uri, name, SECRET, check_names=False) as client:
         assert changes(client, PERSON, "telephoneNumber", ["+33 3 53 01 00 02"])
         assert client.search(PERSON, "(objectClass=*)", ldap3.BASE, attributes=["*", "+"])
         [entry] = client.entries
@@ -172,7 +172,7 @@ def test_a_person_is_themselves_whatever_name_they_bind_with(server: Server, nam
 def test_a_choice_is_refused_with_its_reason_and_then_outlives_the_next_file(
     server: Server, tmp_path
 ) -> None:
-    with ldap3.Connection(server.uri, NATIVE, SECRET, auto_bind=True, check_names=False) as client:
+    with ldap3.Connection(server.uri, NATIVE, SECRET, check_names=False) as client:
         assert not client.modify(PERSON, {"listeRouge": [(ldap3.MODIFY_REPLACE, ["TRUE"])]})
         assert client.result["result"] == 53
         assert client.result["message"] == "listeRouge: possible once exchanges with the trust space are open"
