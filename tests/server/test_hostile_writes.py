@@ -291,7 +291,7 @@ def test_large_writes_leave_nothing_behind(lone):
         for _ in range(16):
             assert codes(connection, photo, empty) == [0, 0]
         # A photo of each pair that stayed would be 64 MiB; the allocator keeps some for the next one.
-        assert memory(lone) - before < 40 * MEBIBYTE
+        assert memory(lone) - before < 32 * MEBIBYTE
     with administrator(lone) as connection:
         connection.sendall(ber.tlv(0x30, bytes(5 * MEBIBYTE))[:100])
         [answer] = asking.read(serving.receive(connection, 2))
