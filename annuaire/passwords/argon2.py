@@ -30,10 +30,12 @@ _OWN = b"$argon2id$v=19$m=%d,t=%d,p=%d$" % (MEMORY, PASSES, LANES)
 @functools.cache
 def available() -> bool:
     """Whether this machine's cryptography can do it."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     try:
         _derive(b"id", b"", bytes(SALT_LENGTH), 4, 8, 1, 1)
-    except Exception:
-        # UnsupportedAlgorithm from an older OpenSSL, ImportError from an older cryptography: the same to us.
+    except (UnsupportedAlgorithm, ImportError):
+        # From an older OpenSSL, from an older cryptography: the same to us. Anything else is a fault and must be seen.
         return False
     return True
 

@@ -146,7 +146,7 @@ def _matches(kept: bytes, password: bytes) -> bool:
         if named in _PBKDF2:
             return _matches_pbkdf2(_PBKDF2[named], body, password)
         return False
-    except (ValueError, binascii.Error, OverflowError, MemoryError, TypeError):
+    except (ValueError, KeyError, binascii.Error, OverflowError, MemoryError, TypeError):
         return False
 
 

@@ -193,6 +193,14 @@ def test_any_bytes_kept_as_a_hash_match_nothing_and_raise_nothing(scheme, rest):
     hashes.outdated([scheme + rest])
 
 
+@pytest.mark.parametrize(
+    "costs", [b"n=4096,r=8", b"n=4096,r=8,=1", b"n=4096,r=8,p=", b"", b"n=4096,r=8,p=-1"]
+)
+def test_costs_of_scrypt_that_are_missing_are_no_hash(costs):
+    salt, digest = b"AAECAwQFBgcICQoLDA0ODw==", b"re6T3etBJvv3tjsSrPgM3ZRzlXuYfJV7Mn0OTWb1v/0="
+    assert hashes.verify((b"{SCRYPT}%b$%b$%b" % (costs, salt, digest),), b"anything") is False
+
+
 @settings(max_examples=300, deadline=2500)
 @given(st.sampled_from(FOREIGN), st.data())
 def test_a_hash_that_is_damaged_anywhere_is_no_hash_of_the_password_or_the_same(kept, data):
