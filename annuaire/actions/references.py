@@ -77,10 +77,12 @@ class References:
         if new == old:
             return False
         kept = {name: values for name, values in new.items() if values}
-        if self._schema.check(dn.parse(row.dn), kept):
-            for name, values in new.items():
-                if not values:
-                    kept[name] = [self._placeholder.encode()]
+        # What a class requires, and nothing else that was emptied with it, names the administrator.
+        missing = {violation.attribute for violation in self._schema.check(dn.parse(row.dn), kept)}
+        for name, values in new.items():
+            known = self._schema.attribute(name)
+            if not values and known is not None and known.name in missing:
+                kept[name] = [self._placeholder.encode()]
         writer.replace(row, *preparing.encode(kept), row.structural, row.person, row.account)
         return True
 

@@ -89,6 +89,16 @@ def test_a_deleted_member_goes_from_the_group_and_the_last_one_leaves_the_admini
     assert stored(state, GROUP)["member"] == [ADMIN]
 
 
+def test_what_a_group_may_lack_is_not_given_to_the_administrator_with_its_last_member(
+    state: State, group: Doors
+) -> None:
+    done(group.administrator(delete(B)))
+    done(group.administrator(delete(A)))
+    found = stored(state, GROUP)
+    assert found["member"] == [ADMIN]
+    assert "seeAlso" not in found
+
+
 def test_a_member_who_is_renamed_to_another_ones_name_is_named_once(state: State, group: Doors) -> None:
     elsewhere = f"cn=c,{APICRYPT}"
     done(group.administrator(modify(GROUP, ("add", "member", elsewhere))))
