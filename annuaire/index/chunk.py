@@ -147,4 +147,9 @@ def _posting(ids: list[int]) -> bytes:
     """The posting of local ids, repeats allowed."""
     if len(ids) < SMALL:  # most: cheaper without numpy's own overhead
         return postings.serialize_small(sorted(set(ids)))
-    return postings.serialize_sorted(np.unique(np.array(ids, dtype=np.uint16)))
+    some = np.array(ids, dtype=np.uint16)
+    some.sort(kind="stable")  # by radix: numpy's own distinct values are hashed, which takes ten times as long
+    fresh = np.empty(len(some), dtype=bool)
+    fresh[0] = True
+    np.not_equal(some[1:], some[:-1], out=fresh[1:])
+    return postings.serialize_sorted(some[fresh])
