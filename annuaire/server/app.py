@@ -144,7 +144,7 @@ class Application:
         until = time.monotonic() + GOODBYE_SECONDS
         while any(factory.connections for factory in self._factories) and time.monotonic() < until:
             await deferLater(self._reactor, 0.02, lambda: None)
-        self.threads.stop()
+        # Whoever waits for a password to be hashed is gone: the process ends without those threads.
         self.writes.stop()
         self._journal.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +15,12 @@ RELOAD = b"reload\n"
 class ControlSocket(abstract.FileDescriptor):
     """Watched by the reactor; the supervisor's only word is to reload, its end is the other message."""
 
-    def __init__(self, reactor: Any, descriptor: int, reload: Callable[[], None]) -> None:
+    def __init__(
+        self, reactor: Any, descriptor: int, reload: Callable[[], None], leave: Callable[[], None]
+    ) -> None:
         super().__init__(reactor)
         self._reload = reload
-        self._reactor = reactor
+        self._leave = leave
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
         self.connected = 1
@@ -27,7 +30,8 @@ class ControlSocket(abstract.FileDescriptor):
         return self._socket.fileno()
 
     def say_ready(self) -> None:
-        self._socket.send(b"ready\n")
+        with contextlib.suppress(OSError):  # the supervisor is dead, which is heard next
+            self._socket.send(b"ready\n")
 
     def doRead(self) -> None:
         try:
@@ -41,8 +45,7 @@ class ControlSocket(abstract.FileDescriptor):
         if not said:
             # The supervisor is dead: a new one must find the ports free.
             self.stopReading()  # type: ignore[no-untyped-call]
-            if self._reactor.running:
-                self._reactor.stop()
+            self._leave()
 
     def connectionLost(self, reason: Any) -> None:
         """The reactor is shutting down."""

@@ -37,9 +37,6 @@ class PasswordThreads:
     def start(self) -> None:
         self._pool.start()
 
-    def stop(self) -> None:
-        self._pool.stop()
-
     @property
     def busy(self) -> bool:
         """Whether so many wait that nothing should be added which can be done later."""

@@ -10,7 +10,6 @@ import argparse
 import gc
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--guesses", type=int, required=True)
     parser.add_argument("--number", type=int, required=True)
     given = parser.parse_args(arguments)
-    # The terminal sends Ctrl-C to all; the supervisor decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.start(twisted=True)
     try:
         _serve(configuration.load(given.config), given)
@@ -63,7 +59,18 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
     passwords = config.passwords
     counted = Guesses(given.guesses, lockout.rules(passwords.failures, passwords.lockout))
     application = app.Application(config, inherited, Loads(given.loads, given.number), counted, reactor)
-    supervisor = control_socket.ControlSocket(reactor, given.control, application.reload)
+    leaving = False
+
+    def leave() -> None:
+        """Stop, however often and by whoever it is asked: a service manager and the supervisor may both do so."""
+        nonlocal leaving
+        if not leaving:
+            leaving = True
+            reactor.stop()
+
+    # Twisted's own queues a reactor.stop for each signal, and the second one fails.
+    reactor.sigTerm = lambda number, frame: reactor.callFromThread(leave)
+    supervisor = control_socket.ControlSocket(reactor, given.control, application.reload, leave)
 
     def begin() -> None:
         application.start()
@@ -72,13 +79,8 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         supervisor.say_ready()
 
-    def end() -> Deferred[None]:
-        # A service manager tells all processes at once, and the supervisor tells its workers: once is enough.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        return Deferred.fromCoroutine(application.stop())
-
     reactor.callWhenRunning(begin)
-    reactor.addSystemEventTrigger("before", "shutdown", end)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(application.stop()))
     reactor.run()
 
 

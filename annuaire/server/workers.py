@@ -6,6 +6,9 @@
 
 Standard library alone, no reactor: it must outlive anything that a worker may do, and start at once. Workers
 are spawned, not forked: an LMDB environment, a thread or a reactor is never inherited.
+
+Signals may come at any moment, to any of the processes, in any order and more than once: a service manager tells
+all of them to stop, a terminal sends Ctrl-C to all. A child that was told before its supervisor is no fault.
 """
 
 from __future__ import annotations
@@ -36,6 +39,10 @@ PREPARE_AGAIN = 2.0
 FOLLOW_AGAIN = 5.0
 # How long workers may say goodbye to their clients, and then to obey SIGTERM.
 GRACE = 5.0
+# What a terminal sends to all is the supervisor's to hear, from the first moment of a child on.
+NOT_FOR_CHILDREN = {signal.SIGINT, signal.SIGHUP}
+# How a child ends that was told to: by its own care, or before it had any.
+TOLD = (0, -signal.SIGTERM)
 
 
 @dataclass(slots=True)
@@ -90,16 +97,11 @@ class Supervisor:
         wake_read.setblocking(False)
         wake_write.setblocking(False)
         self._selector.register(wake_read, selectors.EVENT_READ)
-        former = signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        handlers = {
-            number: signal.signal(number, handler)
-            for number, handler in (
-                (signal.SIGTERM, self._on_stop),
-                (signal.SIGINT, self._on_stop),
-                (signal.SIGHUP, self._on_reload),
-                (signal.SIGCHLD, lambda number, frame: None),
-            )
-        }
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
         try:
             self._start_preparation()
             for slot in self._slots:
@@ -108,9 +110,10 @@ class Supervisor:
                 self._turn(wake_read)
             self._stop_all()
         finally:
-            signal.set_wakeup_fd(former)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            # The end is near and the same for all reasons: told once more, the process must not die on its way there.
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            signal.set_wakeup_fd(-1)
             self._kill_all()
             self._selector.close()
             wake_read.close()
@@ -142,7 +145,7 @@ class Supervisor:
                 self._died(slot, slot.process.returncode)
             elif slot.restart_at is not None and slot.restart_at <= time.monotonic() and not self._stopping:
                 self._start(slot)
-        if self._told_ready or not all(slot.ready for slot in self._slots):
+        if self._told_ready or self._stopping or not all(slot.ready for slot in self._slots):
             return
         if self._prepared:
             self._told_ready = True
@@ -154,9 +157,7 @@ class Supervisor:
     def _start(self, slot: _Slot) -> None:
         ours, theirs = socket.socketpair()
         command = self._command(slot.number, theirs.fileno())
-        slot.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=(*self._inherited, theirs.fileno())
-        )
+        slot.process = _spawn(command, (*self._inherited, theirs.fileno()))
         theirs.close()
         ours.setblocking(False)
         slot.control = ours
@@ -184,10 +185,9 @@ class Supervisor:
         loads.leave(self._loads, slot.number)
         self._forget_control(slot)
         slot.process = None
-        if not slot.ready and not self._told_ready and slot.lives == 1:
+        if not slot.ready and not self._told_ready and slot.lives == 1 and status not in TOLD:
             # It never served: what is wrong for one is wrong for all, and its own words are on the terminal.
-            self._status = status if status > 0 else 70
-            self._stopping = True
+            self._give_up(status)
             return
         lived = time.monotonic() - slot.started_at
         if lived >= LIVED:
@@ -202,21 +202,20 @@ class Supervisor:
     def _start_preparation(self) -> None:
         self._prepare_at = None
         if self._prepare_command is not None:
-            self._preparing = subprocess.Popen(self._prepare_command, stdin=subprocess.DEVNULL)
+            self._preparing = _spawn(self._prepare_command)
 
     def _reap_preparation(self) -> None:
         if self._preparing is None or self._preparing.poll() is None:
             return
         status = self._preparing.returncode
         self._preparing = None
-        if status == Unavailable.exit_status:
+        if status in (Unavailable.exit_status, -signal.SIGTERM):
             # Somebody else holds the index, an import for example: what it leaves is looked at again.
             self._prepare_at = time.monotonic() + PREPARE_AGAIN
             return
         self._prepared = True
         if status:
-            self._status = status if status > 0 else 70
-            self._stopping = True
+            self._give_up(status)
 
     def _keep_following(self) -> None:
         """Once all is prepared, keep the process alive that keeps the index up to the store."""
@@ -227,7 +226,7 @@ class Supervisor:
         wanted = self._told_ready and self._follow_command is not None and self._following is None
         if wanted and self._follow_at <= time.monotonic() and not self._stopping:
             assert self._follow_command is not None
-            self._following = subprocess.Popen(self._follow_command, stdin=subprocess.DEVNULL)
+            self._following = _spawn(self._follow_command)
 
     def _reload(self) -> None:
         log.info("SIGHUP: certificates are read again; other options are read at the next start")
@@ -244,6 +243,12 @@ class Supervisor:
             slot.control = None
 
     # ------------------------------------------------------------ signals and the end
+
+    def _give_up(self, status: int) -> None:
+        """End as a child did that could not start; whoever asked for the end is not told of it."""
+        if not self._stopping:
+            self._status = status if status > 0 else 70
+            self._stopping = True
 
     def _on_stop(self, number: int, frame: object) -> None:
         self._stopping = True
@@ -271,6 +276,14 @@ class Supervisor:
                 process.wait()
         for slot in self._slots:
             self._forget_control(slot)
+
+
+def _spawn(command: Sequence[str], inherited: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_CHILDREN)
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def default_count() -> int:
