@@ -122,6 +122,11 @@ def extended(number: int, oid: str, value: bytes | None = None, sent: Sequence[C
     return message(number, ber.tlv(0x77, body), sent)
 
 
+def asserting(filter: str, critical: bool = True) -> Control:  # noqa: A002
+    """The control of RFC 4528."""
+    return Control(controls.ASSERTION, critical, encoded(filters.parse(filter)))
+
+
 def encoded(part: filters.Filter) -> bytes:
     if isinstance(part, filters.And | filters.Or):
         tag = 0xA0 if isinstance(part, filters.And) else 0xA1

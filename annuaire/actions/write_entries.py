@@ -197,6 +197,7 @@ class _One:
                 description = self._schema.canonical(pair[0])
                 attributes.setdefault(description, []).append(pair[1].encode())
         self._agree(name, attributes)
+        write_controls.hold(asked, dn.format(name), attributes, self._schema)
         if self._writer.entry(key) is not None:
             raise WriteRefusedError(ResultCode.entryAlreadyExists)
         parent = b"" if self._tree.is_root(key) else dn.parent_key(key)
@@ -346,7 +347,7 @@ class _One:
 
     def _hold(self, asked: Asked, row: EntryRow, attributes: Attributes) -> None:
         everything = attributes | views.operational_of(row)
-        write_controls.hold(asked, dn.parse(row.dn), everything, self._schema)
+        write_controls.hold(asked, row.dn, everything, self._schema)
 
     def _matched(self, key: bytes) -> str:
         """The nearest entry above: for administrators, who see every one, and of the own entry of whoever had one."""

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import Malformed, Unavailable
-from annuaire.index import entry as entries
-from annuaire.index import family, gather, query
+from annuaire.index import family, gather, query, shown
 from annuaire.index.answering import Answerer
 from annuaire.index.bind_names import BindNames
 from annuaire.index.compile import Compiler
@@ -31,14 +30,14 @@ from annuaire.index.quick import QuickEquality
 from annuaire.index.reader import KNOWN_MAX, Reader, Snapshot
 from annuaire.index.strict import Strict
 from annuaire.index.synchronizing import Synchronizer
-from annuaire.ldap import ber, controls, dn, messages, referrals, responses, search_controls, sync
+from annuaire.ldap import assertion, ber, controls, dn, messages, referrals, responses, search_controls, sync
 from annuaire.ldap.directory import Account, Answer, Found
 from annuaire.ldap.filters import Equality, Filter
 from annuaire.ldap.messages import Control, Message, SearchRequest
 from annuaire.ldap.monitor import Monitor
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
-from annuaire.ldap.search_controls import Scene
+from annuaire.ldap.search_controls import Asked
 from annuaire.ldap.selection import Selection, memorable
 
 # An answer longer than this is streamed as the client reads it.
@@ -110,10 +109,10 @@ class Directory:
             snapshot.end()
 
     def synchronize(
-        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, scene: Scene
+        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, beside: Asked
     ) -> Iterator[bytes]:
         """The answer to a consumer of RFC 4533 (synchronizing.py)."""
-        return self._synchronizer.answer(number, request, asked, asker, scene)
+        return self._synchronizer.answer(number, request, asked, asker, beside)
 
     def moved(self) -> bytes:
         """Octets that are others when the index has moved."""
@@ -201,6 +200,9 @@ class Directory:
         if not prepared.target.hits:
             yield [self._absent(number, snapshot, key, audience)]
             return
+        if not shown.asserted(asked.assertion, prepared.target.hits[0], audience, self._schema):
+            yield [_done(number, ResultCode.assertionFailed, text=assertion.FAILED)]
+            return
         answerer = self._answerer(snapshot, request, asked.values, key, audience)
         output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
         response: list[Control] = []
@@ -255,7 +257,9 @@ class Directory:
 
     def _absent(self, number: int, snapshot: Snapshot, key: bytes, audience: Audience) -> bytes:
         above = query.matched(snapshot, key, audience)
-        return _done(number, ResultCode.noSuchObject, matched=b"" if above is None else _name(above.hits[0]))
+        return _done(
+            number, ResultCode.noSuchObject, matched=b"" if above is None else shown.name(above.hits[0])
+        )
 
     # -------------------------------------------------------------- the ways to answer
 
@@ -298,7 +302,7 @@ class Directory:
         snapshot = self._snapshot(audience)
         try:
             hit = query.resolve(snapshot, key, audience).referral
-            return None if hit is None else _found(hit)
+            return None if hit is None else shown.stored(hit)
         finally:
             snapshot.end()
 
@@ -310,7 +314,7 @@ class Directory:
         try:
             target = query.resolve(snapshot, key, audience)
             if target.hits:
-                return _found(target.hits[0])
+                return shown.found(target.hits[0], audience)
         finally:
             snapshot.end()
         if audience == Audience.ADMIN and self._monitors(key):
@@ -326,7 +330,7 @@ class Directory:
         snapshot = self._snapshot(audience)
         try:
             above = query.matched(snapshot, key, audience)
-            return "" if above is None else _name(above.hits[0]).decode()
+            return "" if above is None else shown.name(above.hits[0]).decode()
         finally:
             snapshot.end()
 
@@ -360,23 +364,7 @@ def _done(
     return responses.result(number, responses.SEARCH_DONE, code, matched, text, referrals, controls=encoded)
 
 
-def _name(hit: Hit) -> bytes:
-    sight, identifier = hit
-    answer = sight.part.answer(identifier)
-    _, start, _ = ber.read(answer, 0, len(answer))
-    _, start, end = ber.read(answer, start, len(answer))
-    return answer[start:end]
-
-
-def _found(hit: Hit) -> Found:
-    sight, identifier = hit
-    details = entries.decode_details(sight.part.details(identifier))
-    answer = sight.part.answer(identifier)
-    attributes = ber.decode_attributes(answer[details.offsets[0] :])
-    return Found(_name(hit).decode(), attributes, ber.decode_attributes(details.operational))
-
-
 def _reference(hit: Hit) -> tuple[str, list[str]]:
     """The name of a referral and where it leads."""
-    found = _found(hit)
+    found = shown.stored(hit)
     return found.dn, referrals.uris(found.attributes)

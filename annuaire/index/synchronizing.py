@@ -24,7 +24,7 @@ from pyroaring import BitMap
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed, Unavailable
 from annuaire.index import entry as entries
-from annuaire.index import folding, gather, layout, prepare, query
+from annuaire.index import folding, gather, layout, prepare, query, shown
 from annuaire.index.answering import Answerer
 from annuaire.index.candidate import Candidate
 from annuaire.index.gather import PAUSE, Clock, Hit
@@ -35,11 +35,11 @@ from annuaire.index.query import Bases, Query, SizeLimits
 from annuaire.index.reader import Snapshot
 from annuaire.index.strict import Strict
 from annuaire.index.view_log import Row
-from annuaire.ldap import ber, dn, filters, messages, responses, sync
+from annuaire.ldap import assertion, ber, dn, filters, messages, responses, sync
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import OBJECT_CLASS
-from annuaire.ldap.search_controls import Scene
+from annuaire.ldap.search_controls import Asked, Scene
 from annuaire.ldap.selection import ALL_OPERATIONAL, Selection
 from annuaire.ldap.sleeping import ASLEEP
 from annuaire.ldap.sync import Asker, Cookie, State
@@ -118,7 +118,7 @@ class Synchronizer:
         self._answerer = answerer
 
     def answer(
-        self, number: int, request: SearchRequest, asked: sync.Request, asker: Asker, scene: Scene
+        self, number: int, request: SearchRequest, asked: sync.Request, asker: Asker, beside: Asked
     ) -> Slices:
         """The messages, in chunks; ASLEEP until the index has moved. Unavailable: there is no index yet."""
         try:
@@ -133,16 +133,22 @@ class Synchronizer:
                 raise Unavailable("the directory is being updated")
             cookie = sync.read_cookie(asked.cookie)
             request = _replicated(request)
-            replica = _Replica(number, request, key, asker, scene, cookie, start)
+            replica = _Replica(number, request, key, asker, beside.scene, cookie, start)
             found = replica.query(lambda at: self._query(replica, at))
             above = None if found.target.hits else query.matched(start, key, asker.audience)
-            matched = b"" if above is None else _name(above.hits[0])
+            matched = b"" if above is None else shown.name(above.hits[0])
             replica.limit = found.limit if asker.anonymous else request.size_limit
             rows = self._rows(start, asker.audience, cookie.moment, head.moment)
+            true = found.target.hits and shown.asserted(
+                beside.assertion, found.target.hits[0], asker.audience, self._numbering.schema
+            )
         finally:
             start.end()
         if not found.target.hits:
             yield _done(number, ResultCode.noSuchObject, matched=matched)
+            return
+        if not true:
+            yield _done(number, ResultCode.assertionFailed, text=assertion.FAILED)
             return
         told = head.moment
         if rows is None and cookie.moment is not None:
@@ -452,10 +458,6 @@ def _replicated(request: SearchRequest) -> SearchRequest:
 
 def _depth(key: bytes) -> int:
     return key.count(b"\0")
-
-
-def _name(hit: Hit) -> bytes:
-    return responses.name_of(hit[0].part.answer(hit[1]))
 
 
 def _done(number: int, code: ResultCode, *, matched: bytes = b"", text: str = "") -> bytes:

@@ -42,7 +42,9 @@ CONTROLS: dict[str, frozenset[type]] = {
             ExtendedRequest,
         }
     ),
-    controls.ASSERTION: frozenset({AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}),
+    controls.ASSERTION: frozenset(
+        {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}
+    ),
     controls.PRE_READ: frozenset({DeleteRequest, ModifyRequest, ModifyDnRequest}),
     controls.POST_READ: frozenset({AddRequest, ModifyRequest, ModifyDnRequest}),
     controls.TREE_DELETE: frozenset({DeleteRequest}),

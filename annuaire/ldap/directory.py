@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from annuaire.domain.audience import Audience
 from annuaire.ldap import sync
 from annuaire.ldap.messages import Message, SearchRequest
-from annuaire.ldap.search_controls import Scene
+from annuaire.ldap.search_controls import Asked
 
 # The whole answer, SearchResultDone included; or the same in chunks, to be sent as the client reads: an empty
 # chunk says that a slice of work is over and nothing is to be sent yet, the last one holds SearchResultDone.
@@ -45,9 +45,11 @@ class Directory(Protocol):
         ...
 
     def synchronize(
-        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, scene: Scene
+        self, number: int, request: SearchRequest, asked: sync.Request, asker: sync.Asker, beside: Asked
     ) -> Iterator[bytes]:
-        """The answer to a consumer of RFC 4533; it may yield `sleeping.ASLEEP`, until the index has moved."""
+        """The answer to a consumer of RFC 4533; it may yield `sleeping.ASLEEP`, until the index has moved.
+
+        beside: what the other controls of the search ask."""
         ...
 
     def moved(self) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from annuaire.errors import Malformed
-from annuaire.ldap import ber, controls, evaluation, messages, responses
+from annuaire.ldap import assertion, ber, controls, evaluation, messages, responses
 from annuaire.ldap import dn as names
 from annuaire.ldap.controls import encode_controls, sort_response
 from annuaire.ldap.directory import Found
@@ -85,6 +85,10 @@ class Monitor:
         if key not in found:
             above = [one.dn for other, one in found.items() if names.is_within(key, other)]
             return _done(number, ResultCode.noSuchObject, matched=max(above, key=len, default=""))
+        base = found[key]
+        everything = {**base.attributes, **base.operational}
+        if not assertion.holds(asked.assertion, base.dn, everything, self._schema):
+            return _done(number, ResultCode.assertionFailed, text=assertion.FAILED)
         code, response = _controlled(asked)
         if code != ResultCode.success:
             return _done(number, code, text="cn=Monitor is not sorted", response=response)

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterable, Sequence
 
 from annuaire.ldap import (
+    assertion,
     ber,
     capabilities,
     controls,
@@ -22,6 +23,7 @@ from annuaire.ldap import (
 )
 from annuaire.ldap import dn as names
 from annuaire.ldap.directory import Found
+from annuaire.ldap.filters import Filter
 from annuaire.ldap.messages import Message, SearchRequest
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
@@ -53,6 +55,13 @@ class OwnEntry:
         """The whole answer to a search that has it for base."""
         # A malformed value is answered before anything else, as for any search.
         asked = search_controls.read(message.controls)
+        if not self._is_as(asked.assertion):
+            return responses.result(
+                message.message_id,
+                responses.SEARCH_DONE,
+                ResultCode.assertionFailed,
+                text=assertion.FAILED,
+            )
         entry = b""
         if request.scope != messages.ONE_LEVEL and self._matches(request):
             selected = search_controls.matched(
@@ -69,6 +78,10 @@ class OwnEntry:
     def _matches(self, request: SearchRequest) -> bool:
         everything = {**self._found.attributes, **self._found.operational}
         return evaluation.evaluate(request.filter, self._dn, everything, self._schema) is True
+
+    def _is_as(self, asserted: Filter | None) -> bool:
+        everything = {**self._found.attributes, **self._found.operational}
+        return assertion.holds(asserted, self._found.dn, everything, self._schema)
 
     def _selected(self, request: SearchRequest) -> dict[str, Sequence[bytes]]:
         selection = Selection.of(request.attributes, self._schema)

@@ -1,4 +1,5 @@
-"""What the controls of a search ask, read at once: pages, sort, view, values, subentries, referrals as entries.
+"""What the controls of a search ask, read at once: pages, sort, view, values, subentries, referrals as entries,
+and what must be true of the base.
 
 A value that cannot be decoded, or a control given twice, is Malformed: the search answers protocolError.
 """
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.errors import Malformed
-from annuaire.ldap import ber, controls, evaluation, search_requests, virtual_list
+from annuaire.ldap import assertion, ber, controls, evaluation, search_requests, virtual_list
 from annuaire.ldap.controls import PagedResults, SortKey
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.filters import And, Extensible, Filter, Not, Or
@@ -37,6 +38,7 @@ class Asked(NamedTuple):
     view: View | None = None
     values: tuple[Filter, ...] | None = None
     scene: Scene = Scene()
+    assertion: Filter | None = None
 
 
 NOTHING = Asked()
@@ -62,6 +64,7 @@ def read(sent: Sequence[Control]) -> Asked:
             controls.MANAGE_DSA_IT in given,
             None if subentries is None else decode_subentries(subentries.value),
         ),
+        assertion.asked(sent),
     )
 
 

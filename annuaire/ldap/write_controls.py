@@ -9,17 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from annuaire.errors import Malformed
-from annuaire.ldap import ber, controls, evaluation, responses, search_requests
-from annuaire.ldap.dn import Dn
-from annuaire.ldap.filters import DEPTH_MAX, Filter
+from annuaire.ldap import assertion, ber, controls, responses
+from annuaire.ldap.filters import Filter
 from annuaire.ldap.messages import Control
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.selection import Selection
 from annuaire.ldap.writing import WriteOutcome, WriteRefusedError
 
-# What a password is never told by (DESIGN §10(13)).
-_SECRET = "userpassword"  # noqa: S105 (an attribute's name)
 # Attributes that one control may name.
 _SELECTORS_MAX = 1_000
 
@@ -53,17 +50,13 @@ def read(sent: Sequence[Control], schema: Schema) -> Asked:
         raise Malformed("a control is given twice")
     given = {control.oid: control.value for control in sent}
     return Asked(
-        _assertion(given[controls.ASSERTION]) if controls.ASSERTION in given else None,
+        assertion.asked(sent),
         _selection(given[controls.PRE_READ], schema) if controls.PRE_READ in given else None,
         _selection(given[controls.POST_READ], schema) if controls.POST_READ in given else None,
         controls.TREE_DELETE in given,
         controls.NO_OPERATION in given or controls.NO_OPERATION_OPENLDAP in given,
         controls.RELAX in given,
     )
-
-
-def _assertion(value: bytes | None) -> Filter:
-    return search_requests.decode_filter(value or b"", DEPTH_MAX)
 
 
 def _selection(value: bytes | None, schema: Schema) -> Selection:
@@ -75,13 +68,10 @@ def _selection(value: bytes | None, schema: Schema) -> Selection:
     return Selection.of(tuple(ber.read_strings(value, start, end, _SELECTORS_MAX, "attributes")), schema)
 
 
-def hold(asked: Asked, name: Dn, attributes: Attributes, schema: Schema) -> None:
-    """Refuse when the asserted filter does not hold for the entry (RFC 4528 §4)."""
-    if asked.assertion is None:
-        return
-    known = {description: values for description, values in attributes.items() if not _is_secret(description)}
-    if evaluation.evaluate(asked.assertion, name, known, schema) is not True:
-        raise WriteRefusedError(ResultCode.assertionFailed, "the entry is not as asserted")
+def hold(asked: Asked, dn: str, attributes: Attributes, schema: Schema) -> None:
+    """Refuse when the entry is not as asserted."""
+    if not assertion.holds(asked.assertion, dn, attributes, schema):
+        raise WriteRefusedError(ResultCode.assertionFailed, assertion.FAILED)
 
 
 def before(asked: Asked, dn: str, user: Attributes, operational: Attributes) -> list[Control]:
@@ -99,11 +89,7 @@ def _entry(oid: str, selection: Selection, dn: str, user: Attributes, operationa
     for own, attributes in ((False, user), (True, operational)):
         for description, values in attributes.items():
             answered = selection.wanted(description, own)
-            if answered is not None and not _is_secret(description):
+            if answered is not None and not assertion.is_secret(description):
                 selected[answered] = values
     # RFC 4527 §3: a SearchResultEntry, whose tag is its own; slapd, python-ldap and Net::LDAP mean the same.
     return Control(oid, False, responses.entry(dn.encode(), ber.encode_attributes(selected)))
-
-
-def _is_secret(description: str) -> bool:
-    return description.partition(";")[0].lower() == _SECRET

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import asking
 import pytest
 import store_places
 from invented_accounts import APICRYPT, STANDARD, SUFFIX, State, ldif
@@ -188,6 +189,14 @@ def test_a_store_that_goes_away_in_the_middle_is_everybodys_trouble(
 
 
 # --- Trees ---
+
+
+def test_an_entry_is_added_if_it_will_be_as_asserted(state: State, doors: Doors) -> None:
+    for asserted in ("(sn=autre)", "(couleur=x)", "(!(cn=a))"):
+        refused = doors.administrator(person(A), asking.asserting(asserted))
+        assert (refused.code, row_of(state, A)) == (ResultCode.assertionFailed, None), asserted
+    done(doors.administrator(person(A), asking.asserting("(&(cn=A)(objectClass=person))")))
+    assert stored(state, A)
 
 
 def test_the_base_of_a_further_tree_is_added_like_any_entry(state: State, doors: Doors) -> None:

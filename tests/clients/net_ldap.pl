@@ -78,6 +78,11 @@ my ($before) = $read->control(LDAP_CONTROL_PREREAD); my ($after) = $read->contro
 $said{before} = $before->entry->get_value('title') // ''; $said{after} = $after->entry->get_value('title');
 $said{unlike} = $ldap->modify("cn=P00,$base", replace => {title => 'x'},
     control => [Net::LDAP::Control::Assertion->new(assertion => '(sn=autre)', critical => 1)])->code;
+my @unlike = (control => [Net::LDAP::Control::Assertion->new(assertion => '(sn=autre)', critical => 1)]);
+$said{unread} = [
+    $ldap->search(base => "cn=P00,$base", scope => 'base', filter => '(cn=*)', @unlike)->code,
+    $ldap->compare("cn=P00,$base", attr => 'sn', value => 'CHANGÉ', @unlike)->code,
+];
 $said{nothing} = $ldap->delete("cn=P00,$base", control => [Net::LDAP::Control::NoOp->new(critical => 1)])->code;
 $said{same} = $ldap->compare("cn=P00,$base", attr => 'sn', value => 'CHANGÉ')->code;
 $said{other} = $ldap->compare("cn=P00,$base", attr => 'sn', value => 'x')->code;

@@ -126,6 +126,11 @@ said["unlike"] = code(
     [(ldap.MOD_REPLACE, "title", [b"x"])],
     serverctrls=[AssertionControl(True, "(sn=autre)")],
 )
+unlike = [AssertionControl(True, "(sn=autre)")]
+said["unread"] = [
+    code(connection.search_ext_s, one, ldap.SCOPE_BASE, "(cn=*)", serverctrls=unlike),
+    code(connection.compare_ext_s, one, "sn", "CHANGÉ", serverctrls=unlike),
+]
 said["same"] = connection.compare_s(one, "sn", "CHANGÉ")
 said["other"] = connection.compare_s(one, "sn", "x")
 said["renamed"] = code(connection.rename_s, f"cn=P01,{base}", "cn=Renommé")

@@ -80,6 +80,7 @@ def test_perl_net_ldap(workplace, authority, tmp_path):
     assert (said["paged"], said["pages"], said["missing"]) == (1, 3, [32, workplace.base])
     assert (said["before"], said["after"]) == ("", "Docteure")
     assert (said["asserted"], said["unlike"], said["nothing"]) == (0, 122, 16654)
+    assert said["unread"] == [122, 122]
     assert (said["same"], said["other"]) == (6, 5)
 
 
@@ -104,6 +105,7 @@ def test_python_ldap(workplace, authority, tmp_path):
     assert (said["empty"], said["pages"], said["missing"]) == (53, 3, [32, workplace.base])
     assert said["before"] == {"sn": ["Changé"]}
     assert (said["after"], said["unlike"]) == (["Docteure"], 122)
+    assert said["unread"] == [122, 122]
     assert (said["same"], said["other"]) == (True, False)
 
 

@@ -100,6 +100,18 @@ class TestWindows:
         assert lines(found.stdout, "mail") == ["autre@exemple.fr"]
 
 
+class TestAssertions:
+    def test_a_search_and_a_comparison_are_done_if_the_entry_is_as_asserted(self, tools, workplace):
+        name = f"cn=Personne 04,{workplace.base}"
+        for asserted, searched, compared in (("(cn=Personne 04)", 0, 6), ("(cn=Personne 05)", 122, 122)):
+            found = tools("ldapsearch", "-e", f"!assert={asserted}", "-b", name, "-s", "base", "cn")
+            assert (found.returncode, len(dns(found.stdout))) == (searched, int(not searched))
+            done = tools("ldapcompare", "-e", f"!assert={asserted}", name, "cn:personne 04")
+            assert done.returncode == compared
+        absent = tools("ldapsearch", "-e", "!assert=(cn=x)", "-b", f"cn=x,{workplace.base}", "-s", "base")
+        assert absent.returncode == 32
+
+
 class TestReplicas:
     def test_a_refresh_gives_everything(self, tools, workplace):
         found = tools("ldapsearch", "-b", workplace.base, "-E", "!sync=ro", "(objectClass=*)", "cn")

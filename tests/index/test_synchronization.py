@@ -154,6 +154,20 @@ def set_flag(place: Place, name: str, description: str, value: bytes) -> None:
     place.change(work)
 
 
+def test_a_consumer_is_sent_nothing_while_its_base_is_not_as_it_asserts(place: Place) -> None:
+    def ask(asserted: str, *, persist: bool, base: str = APICRYPT) -> list[tuple[int, int]]:
+        sent = [sync.request(persist), asking.asserting(asserted)]
+        answer = place.connect(Audience.ADMIN).say(asking.search(1, base=base, sent=sent))
+        assert persist or asking.codes(answer)
+        return asking.codes(answer)
+
+    for persist in (False, True):
+        assert ask("(ou=autre)", persist=persist) == [(1, 122)]
+        assert ask("(|)", persist=persist, base=f"cn=absent,{APICRYPT}") == [(1, 32)]
+    assert ask("(ou=apicrypt)", persist=False) == [(1, 0)]
+    assert ask("(ou=apicrypt)", persist=True) == [], "it waits"
+
+
 # ------------------------------------------------------------------ convergence
 
 

@@ -139,3 +139,14 @@ def test_what_is_monitored_is_below_one_name() -> None:
     assert not MONITOR.holds(key("cn=Monitors"))
     assert MONITOR.entry(key("cn=Absent,cn=Monitor")) is None
     assert monitor.ROOT == "cn=Monitor"
+
+
+def test_a_search_of_it_may_assert_what_its_base_is() -> None:
+    base = "cn=Total,cn=Connections,cn=Monitor"
+    for asserted, code in (("(monitorCounter=90)", 0), ("(monitorCounter=91)", 122)):
+        found, last, _ = ask(
+            "(objectClass=*)", base, messages.BASE, ("*", "+"), 0, asking.asserting(asserted)
+        )
+        assert (last.code, len(found)) == (code, int(not code))
+    _, last, _ = ask("(objectClass=*)", "cn=absent,cn=Monitor", 0, ("*",), 0, asking.asserting("(|)"))
+    assert last.code == ResultCode.noSuchObject

@@ -25,7 +25,7 @@ class Waiting(FakeDirectory):
         self.news: dict[int, list[bytes | Exception]] = {}
         self.askers: list[sync.Asker] = []
 
-    def synchronize(self, number, request, asked, asker, scene) -> Iterator[bytes]:
+    def synchronize(self, number, request, asked, asker, beside) -> Iterator[bytes]:
         self.askers.append(asker)
         return self._told(number, asked.persist)
 

@@ -222,7 +222,7 @@ class Generator:
         """A window of the list, some of the values, the entries about the directory itself, somebody else's name."""
         chance = self._chance
         found = []
-        if chance.random() < (0.6 if sorted_ else 0.02):
+        if chance.random() < (0.75 if sorted_ else 0.02):
             around = chance.choice((0, 0, 1, 5)), chance.choice((0, 1, 9, 300))
             content = chance.choice((0, 0, 1, 20, 40, 1000))
             view = View(*around, chance.choice((1, 1, 2, 20, 40, 1000)), content)
@@ -236,10 +236,21 @@ class Generator:
             found.append(Control(controls.SUBENTRIES, True, ber.boolean(chance.random() < 0.5)))
         if chance.random() < 0.04:
             found.append(Control(controls.MANAGE_DSA_IT, chance.random() < 0.5))
+        found += self._asserted(0.08)
         if chance.random() < 0.02:
             name = chance.choice((b"", b"dn:" + self._name().encode(), b"u:" + self._value("mail")))
             found.append(Control(controls.PROXIED_AUTHORIZATION, chance.random() < 0.8, name))
         return found
+
+    def _asserted(self, share: float) -> list[Control]:
+        """What must be true of the entry that is named: something that may be so, and something that is."""
+        chance = self._chance
+        if chance.random() >= share:
+            return []
+        filter_ = self._item() if chance.random() < 0.5 else filters.Present("objectClass")
+        if chance.random() < 0.2:
+            filter_ = filters.Not(filter_)
+        return [Control(controls.ASSERTION, chance.random() < 0.8, asking.encoded(filter_))]
 
     def _sort(self) -> list[Control]:
         chance = self._chance
@@ -389,9 +400,10 @@ class Generator:
             entry = self._chance.choice(self._entries)
             name, attribute = entry.dn.decode(), self._chance.choice(list(entry.attributes))
             value = self._chance.choice([*entry.attributes[attribute], value])
+        sent = self._asserted(0.3)
         return Operation(
-            lambda number, _: asking.compare(number, name, attribute, value),
-            f"compare {name} {attribute} {value!r}",
+            lambda number, _: asking.compare(number, name, attribute, value, sent),
+            f"compare {name} {attribute} {value!r} {[one.value for one in sent]}",
             reads=True,
         )
 

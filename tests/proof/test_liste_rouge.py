@@ -108,7 +108,7 @@ def test_strangers_are_answered_the_same_with_and_without_the_hidden(pair: Pair,
     met, _ = interview(pair, audience, SEED + audience, OPERATIONS)
     # They were answered about people, in every manner; agreement about nothing would prove nothing.
     assert met.entries > OPERATIONS
-    assert {0, 4, 5, 32, 49, 50} <= met.codes
+    assert {0, 4, 5, 32, 49, 50, 122} <= met.codes
     assert met.pages > 3
     assert min(side.windows for side in met.sides) > 3
 

@@ -321,6 +321,18 @@ PAIRS: list[tuple[int, str, Callable[[World], Result], str]] = [
         "assert",
     ),
     (
+        122,
+        "a search whose base is not as asserted",
+        lambda w: w.ask(asking.search(1, base=BASE, sent=[asking.asserting("(ou=autre)")])),
+        "assert",
+    ),
+    (
+        122,
+        "comparing an entry that is not as asserted",
+        lambda w: w.ask(asking.compare(1, PERSON, "sn", b"x", [asking.asserting("(sn=zz)")])),
+        "assert",
+    ),
+    (
         123,
         "acting for another without being allowed",
         lambda w: w.ask(

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
+from annuaire.ldap import assertion, responses
 from annuaire.ldap import dn as names
-from annuaire.ldap import responses
-from annuaire.ldap.messages import CompareRequest
+from annuaire.ldap.messages import CompareRequest, Message
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.selection import Selection
 from annuaire.ldap.service import Service
 
 
-def answer(
-    message_id: int, request: CompareRequest, service: Service, own: OwnEntries, audience: Audience
-) -> bytes:
+def answer(message: Message, service: Service, own: OwnEntries, audience: Audience) -> bytes:
     """own: the server's own entries as this connection reads them."""
-    code, matched, text = _decide(request, service, own, audience)
-    return responses.result(message_id, responses.COMPARE_RESPONSE, code, matched.encode(), text)
+    code, matched, text = _decide(message, service, own, audience)
+    return responses.result(message.message_id, responses.COMPARE_RESPONSE, code, matched.encode(), text)
 
 
 def _decide(
-    request: CompareRequest, service: Service, own: OwnEntries, audience: Audience
+    message: Message, service: Service, own: OwnEntries, audience: Audience
 ) -> tuple[ResultCode, str, str]:
+    request = message.operation
+    assert isinstance(request, CompareRequest)
+    condition = assertion.asked(message.controls)
     attribute, options, _ = service.schema.describe(request.attribute)
     if attribute is None or "" in options:
         return ResultCode.undefinedAttributeType, "", "no such attribute type in the schema"
@@ -43,6 +44,9 @@ def _decide(
     found = own.by_key(key) or service.directory.entry(key, audience)
     if found is None:
         return ResultCode.noSuchObject, service.directory.matched(key, audience), ""
+    everything = {**found.attributes, **found.operational}
+    if not assertion.holds(condition, found.dn, everything, service.schema):
+        return ResultCode.assertionFailed, "", assertion.FAILED
     selection = Selection.of((request.attribute.encode(),), service.schema)
     present = False
     for operational, attributes in ((False, found.attributes), (True, found.operational)):

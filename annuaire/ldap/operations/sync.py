@@ -35,7 +35,7 @@ def begin(
     assert audience != NOBODY
     try:
         wanted = sync.decode_request(control.value)
-        scene = search_controls.read(message.controls).scene
+        beside = search_controls.read(message.controls)
     except Malformed as error:
         return _refused(message, ResultCode.protocolError, error.public)
     for other in message.controls:
@@ -45,7 +45,7 @@ def begin(
     if service.own_entries.asked(request) is not None:
         return _refused(message, ResultCode.unwillingToPerform, "this entry is not part of any content")
     asker = Asker(audience, identity.anonymous, identity.replicates)
-    stream = service.directory.synchronize(message.message_id, request, wanted, asker, scene)
+    stream = service.directory.synchronize(message.message_id, request, wanted, asker, beside)
     if not wanted.persist:
         return stream
     if asleep >= SLEEPERS_MAX:
