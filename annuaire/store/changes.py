@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from annuaire.store.direct import Asking, Statement
 
 # Beyond so many holders or domains that one writer touches, they are not named: building the index anew is quicker.
 MANY = 20_000
@@ -25,35 +25,32 @@ class ChangeRow(NamedTuple):
 
 
 _COLUMNS = 'number, at, kind, entry, uuid, key, "import", holder'
-_SINCE = text(
-    f"SELECT {_COLUMNS} FROM changes WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608
+_SINCE = Statement(
+    f"SELECT {_COLUMNS} FROM changes WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
 )
-_RECORDS_MOVED = text(
-    "SELECT 1 FROM changes WHERE number > :number AND kind IN ('holder', 'everything') LIMIT 1"
+_RECORDS_MOVED = Statement(
+    "SELECT 1 FROM changes WHERE number > ? AND kind IN ('holder', 'everything') LIMIT 1"
 )
-_HEAD = text("SELECT change FROM head")
-_RECORD = text(
-    f"INSERT INTO changes ({_COLUMNS}) VALUES (:number, :at, :kind, :entry, :uuid, :key, NULL, :holder)"  # noqa: S608
+_HEAD = Statement("SELECT change FROM head")
+_RECORD = Statement(
+    f"INSERT INTO changes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL, ?)"  # noqa: S608
 )
 
 
-class ChangeReader:
+class ChangeReader(Asking):
     """What a follower asks: how far the store is, and what came after a number."""
-
-    _connection: Connection
 
     def head(self) -> int:
         """The number of the last committed change, 0 before the first."""
-        return int(self._connection.execute(_HEAD).scalar_one())
+        return int(self._direct.row(_HEAD)[0])
 
     def changes_since(self, number: int, limit: int) -> list[ChangeRow]:
         """The changes that follow a number, in order, at most `limit`."""
-        rows = self._connection.execute(_SINCE, {"number": number, "limit": limit}).all()
-        return list(map(ChangeRow._make, rows))
+        return list(map(ChangeRow._make, self._direct.rows(_SINCE, (number, limit))))
 
     def records_moved(self, number: int) -> bool:
         """Whether what sources say has changed since a number, as far as changes tell."""
-        return self._connection.execute(_RECORDS_MOVED, {"number": number}).first() is not None
+        return self._direct.row(_RECORDS_MOVED, (number,)) is not None
 
 
 class ChangeWriter(ChangeReader):
@@ -79,16 +76,5 @@ class ChangeWriter(ChangeReader):
 
     def _record(self, kind: str, entry: int, uuid: bytes, key: bytes, holder: str | None = None) -> int:
         self._change += 1
-        self._connection.execute(
-            _RECORD,
-            {
-                "number": self._change,
-                "at": self.at,
-                "kind": kind,
-                "entry": entry,
-                "uuid": uuid,
-                "key": key,
-                "holder": holder,
-            },
-        )
+        self._direct.change(_RECORD, (self._change, self.at, kind, entry, uuid, key, holder))
         return self._change

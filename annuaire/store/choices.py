@@ -6,8 +6,9 @@ Kept by native address in lower case, so that all of it outlives the entry: the 
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import bindparam, text
 
+from annuaire.store.direct import Asking, Statement
 from annuaire.store.records import portions
 
 
@@ -24,29 +25,29 @@ class ChoiceRow(NamedTuple):
 _COLUMNS = ", ".join(ChoiceRow._fields)
 # The names in statements are our own, never a caller's; values are always bound.
 # ruff: noqa: S608
-_OF = text(f"SELECT {_COLUMNS} FROM choices WHERE account = :account ORDER BY choice")
+_OF = Statement(f"SELECT {_COLUMNS} FROM choices WHERE account = ? ORDER BY choice")
 _AMONG = text(
     f"SELECT {_COLUMNS} FROM choices WHERE account IN :accounts ORDER BY account, choice"
 ).bindparams(bindparam("accounts", expanding=True))
-_KEEP = text(
-    f"INSERT INTO choices ({_COLUMNS}) VALUES (:account, :choice, :value, :since, :origin)"
+_KEEP = Statement(
+    f"INSERT INTO choices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (account, choice) DO UPDATE SET value = excluded.value, since = excluded.since,"
     " origin = excluded.origin"
 )
-_FORGET = text("DELETE FROM choices WHERE account = :account AND choice = :choice")
-_SAID = text("SELECT attribute, value FROM said WHERE account = :account ORDER BY attribute")
-_KEEP_SAID = text(
-    "INSERT INTO said (account, attribute, value) VALUES (:account, :attribute, :value)"
+_FORGET = Statement("DELETE FROM choices WHERE account = ? AND choice = ?")
+_SAID = Statement("SELECT attribute, value FROM said WHERE account = ? ORDER BY attribute")
+_KEEP_SAID = Statement(
+    "INSERT INTO said (account, attribute, value) VALUES (?, ?, ?)"
     " ON CONFLICT (account, attribute) DO UPDATE SET value = excluded.value"
 )
-_FORGET_SAID = text("DELETE FROM said WHERE account = :account AND attribute = :attribute")
-_VERSIONS = text("SELECT since, version FROM versions WHERE account = :account ORDER BY since")
-_ALL_VERSIONS = text("SELECT account, since, version FROM versions ORDER BY account, since")
-_KEEP_VERSION = text(
-    "INSERT INTO versions (account, since, version) VALUES (:account, :since, :version)"
+_FORGET_SAID = Statement("DELETE FROM said WHERE account = ? AND attribute = ?")
+_VERSIONS = Statement("SELECT since, version FROM versions WHERE account = ? ORDER BY since")
+_ALL_VERSIONS = Statement("SELECT account, since, version FROM versions ORDER BY account, since")
+_KEEP_VERSION = Statement(
+    "INSERT INTO versions (account, since, version) VALUES (?, ?, ?)"
     " ON CONFLICT (account, since) DO UPDATE SET version = excluded.version"
 )
-_FORGET_VERSION = text("DELETE FROM versions WHERE account = :account AND since = :since")
+_FORGET_VERSION = Statement("DELETE FROM versions WHERE account = ? AND since = ?")
 _AMONG_SAID = text("SELECT account, attribute, value FROM said WHERE account IN :accounts").bindparams(
     bindparam("accounts", expanding=True)
 )
@@ -58,13 +59,11 @@ _CLEAR = [text(f"DELETE FROM {table} WHERE account = :new") for table in _TABLES
 _MOVE = [text(f"UPDATE {table} SET account = :new WHERE account = :old") for table in _TABLES]
 
 
-class ChoiceReader:
+class ChoiceReader(Asking):
     """What is remembered of accounts."""
 
-    _connection: Connection
-
     def choices_of(self, account: str) -> list[ChoiceRow]:
-        return list(map(_choice, self._connection.execute(_OF, {"account": account})))
+        return list(map(_choice, self._direct.rows(_OF, (account,))))
 
     def choices_among(self, accounts: Collection[str]) -> list[ChoiceRow]:
         """Those of many accounts, account by account."""
@@ -75,7 +74,7 @@ class ChoiceReader:
 
     def said(self, account: str) -> dict[str, bytes]:
         """What its source last said, where the entry holds something else, by attribute."""
-        rows = self._connection.execute(_SAID, {"account": account})
+        rows = self._direct.rows(_SAID, (account,))
         return {attribute: bytes(value) for attribute, value in rows}
 
     def said_among(self, accounts: Collection[str]) -> list[tuple[str, str, bytes]]:
@@ -95,13 +94,11 @@ class ChoiceReader:
 
     def versions_of(self, account: str) -> list[tuple[str, int]]:
         """Since when it has which version, oldest first."""
-        return [
-            (since, version) for since, version in self._connection.execute(_VERSIONS, {"account": account})
-        ]
+        return [(since, version) for since, version in self._direct.rows(_VERSIONS, (account,))]
 
     def all_versions(self) -> list[tuple[str, str, int]]:
         """Account, since when, version: of all accounts, also of those that are no more."""
-        return [tuple(row) for row in self._connection.execute(_ALL_VERSIONS)]
+        return [tuple(row) for row in self._direct.rows(_ALL_VERSIONS)]
 
 
 class ChoiceWriter(ChoiceReader):
@@ -109,22 +106,22 @@ class ChoiceWriter(ChoiceReader):
 
     def keep_choice(self, choice: ChoiceRow) -> None:
         """Remember a decision instead of the one before it."""
-        self._connection.execute(_KEEP, choice._asdict())
+        self._direct.change(_KEEP, choice)
 
     def forget_choice(self, account: str, choice: str) -> None:
-        self._connection.execute(_FORGET, {"account": account, "choice": choice})
+        self._direct.change(_FORGET, (account, choice))
 
     def keep_said(self, account: str, attribute: str, value: bytes) -> None:
-        self._connection.execute(_KEEP_SAID, {"account": account, "attribute": attribute, "value": value})
+        self._direct.change(_KEEP_SAID, (account, attribute, value))
 
     def forget_said(self, account: str, attribute: str) -> None:
-        self._connection.execute(_FORGET_SAID, {"account": account, "attribute": attribute})
+        self._direct.change(_FORGET_SAID, (account, attribute))
 
     def keep_version(self, account: str, since: str, version: int) -> None:
-        self._connection.execute(_KEEP_VERSION, {"account": account, "since": since, "version": version})
+        self._direct.change(_KEEP_VERSION, (account, since, version))
 
     def forget_version(self, account: str, since: str) -> None:
-        self._connection.execute(_FORGET_VERSION, {"account": account, "since": since})
+        self._direct.change(_FORGET_VERSION, (account, since))
 
     def move_account(self, old: str, new: str) -> None:
         """An account has another native address, and what is remembered of it goes along.

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from annuaire.store.changes import MANY, ChangeWriter
+from annuaire.store.direct import Statement
 from annuaire.store.imports import ImportReader, ImportWriter
 
 
@@ -30,7 +31,7 @@ ROWS_AT_ONCE = 1000
 _COLUMNS = ", ".join(DomainRow._fields)
 # The names in statements are our own, never a caller's; values are always bound.
 # ruff: noqa: S608
-_OF = text(f"SELECT {_COLUMNS} FROM domains WHERE domain = :domain ORDER BY certificate")
+_OF = Statement(f"SELECT {_COLUMNS} FROM domains WHERE domain = ? ORDER BY certificate")
 _ALL = text(f"SELECT {_COLUMNS} FROM domains ORDER BY domain, certificate")
 _CLEAR = text("DELETE FROM domains")
 _ADD = text(
@@ -42,11 +43,9 @@ _ADD = text(
 class DomainReader(ImportReader):
     """The list as it was last loaded."""
 
-    _connection: Connection
-
     def domain(self, domain: str) -> list[DomainRow]:
         """The rows of a domain, in lower case; none when it is not on the list."""
-        return list(map(DomainRow._make, self._connection.execute(_OF, {"domain": domain})))
+        return list(map(DomainRow._make, self._direct.rows(_OF, (domain,))))
 
     def domains(self) -> Iterator[DomainRow]:
         """Every row, by domain."""

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, 
 
 from annuaire.errors import Misconfigured, Unavailable
 from annuaire.store import address_file, changes, choices, domains, entries, imports, ledger, records, tables
+from annuaire.store.direct import Direct, Statement
 from annuaire.store.ledger import LedgerRow
 from annuaire.store.touched import Touched, TouchedWriter
 
@@ -58,14 +59,15 @@ _PRAGMAS = (
     f"PRAGMA journal_size_limit = {LOG_KEPT}",
 )
 
-_LOCK_HEAD = "SELECT change, entry FROM head WHERE id = 1"
-_NEXT_IMPORT = text('UPDATE head SET "import" = "import" + 1 WHERE id = 1')
-_LAST_IMPORT = text('SELECT "import" FROM head WHERE id = 1')
+_HEAD = Statement("SELECT change, entry FROM head WHERE id = 1")
+_LOCKED_HEAD = Statement("SELECT change, entry FROM head WHERE id = 1 FOR UPDATE")
+_NEXT_IMPORT = Statement('UPDATE head SET "import" = "import" + 1 WHERE id = 1')
+_LAST_IMPORT = Statement('SELECT "import" FROM head WHERE id = 1')
 _SERVER_SIZE = text(
     "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
 )
-_SAVE_HEAD = text("UPDATE head SET change = :change, entry = :entry WHERE id = 1")
+_SAVE_HEAD = Statement("UPDATE head SET change = ?, entry = ? WHERE id = 1")
 
 
 class Reader(
@@ -80,7 +82,7 @@ class Reader(
     """One snapshot of the store; everything read in it belongs together."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._direct = Direct(connection)
 
     def damage(self) -> list[str]:
         rows = self._connection.execute(text("PRAGMA quick_check(100)")).all()
@@ -104,8 +106,8 @@ class Writer(
         # By a weak reference: a circle would keep entries of megabytes until the collector comes, and in a server it
         # comes seldom.
         self._addresses = address_file.AddressFile(state, weakref.proxy(self))
-        lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-        self._change, self._entry = connection.execute(text(_LOCK_HEAD + lock)).one()
+        head = _HEAD if connection.dialect.name == "sqlite" else _LOCKED_HEAD
+        self._change, self._entry = self._direct.row(head)
         self._saved = (self._change, self._entry)
         self._begun = self._change
         self._addresses.put_back()  # Note [The ledger outlives its database]
@@ -115,16 +117,14 @@ class Writer(
         """A part that can fail alone: what it did is undone, its numbers are given to what follows."""
         before, given = (self._change, self._entry), self._addresses.mark()
         touched = len(self.touched)
-        nested = self._connection.begin_nested()
         try:
-            yield
+            with self._direct.part():
+                yield
         except BaseException:
-            nested.rollback()
             self._change, self._entry = before
             self._addresses.back(given)
             del self.touched[touched:]
             raise
-        nested.commit()
 
     @property
     def committed_head(self) -> int:
@@ -141,8 +141,8 @@ class Writer(
         self._entry += entries
 
     def next_import(self) -> int:
-        self._connection.execute(_NEXT_IMPORT)
-        return int(self._connection.execute(_LAST_IMPORT).scalar_one())
+        self._direct.change(_NEXT_IMPORT)
+        return int(self._direct.row(_LAST_IMPORT)[0])
 
     def note_allocated(self, rows: Iterable[LedgerRow]) -> None:
         self._addresses.append(rows)
@@ -151,7 +151,7 @@ class Writer(
         """Keep the numbers and the addresses given, last before the commit."""
         self._addresses.sync()
         if (self._change, self._entry) != self._saved:
-            self._connection.execute(_SAVE_HEAD, {"change": self._change, "entry": self._entry})
+            self._direct.change(_SAVE_HEAD, (self._change, self._entry))
             self._saved = (self._change, self._entry)
 
     def close(self) -> None:

@@ -4,11 +4,12 @@ Knows nothing of LDAP: a key and the encoded attributes are bytes that callers m
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import text
 
 from annuaire.store import changes
+from annuaire.store.direct import Asking, Statement, Values
 
 
 class EntryRow(NamedTuple):
@@ -70,78 +71,73 @@ COLUMNS = ", ".join(EntryRow._fields)
 # Rows fetched at once by the readers that walk: a few megabytes of attributes.
 ROWS_AT_ONCE = 2000
 
-# Textual statements on purpose: with them SQLAlchemy puts no per-value conversion between driver and caller,
-# which for half a million rows is most of the time spent.
-_BY_KEY = text(f"SELECT {COLUMNS} FROM entries WHERE key = :key")  # noqa: S608 (our own column names)
-_BY_ID = text(f"SELECT {COLUMNS} FROM entries WHERE id = :id")  # noqa: S608
-_BY_UUID = text(f"SELECT {COLUMNS} FROM entries WHERE uuid = :uuid")  # noqa: S608
-_AFTER = text(f"SELECT {COLUMNS} FROM entries WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608
-_RANGE = text(
-    f"SELECT {COLUMNS} FROM entries WHERE id BETWEEN :low AND :high AND id > :after"  # noqa: S608
-    " ORDER BY id LIMIT :limit"
+_BY_KEY = Statement(f"SELECT {COLUMNS} FROM entries WHERE key = ?")  # noqa: S608 (our own column names)
+_BY_ID = Statement(f"SELECT {COLUMNS} FROM entries WHERE id = ?")  # noqa: S608
+_BY_UUID = Statement(f"SELECT {COLUMNS} FROM entries WHERE uuid = ?")  # noqa: S608
+_AFTER = Statement(f"SELECT {COLUMNS} FROM entries WHERE id > ? ORDER BY id LIMIT ?")  # noqa: S608
+_RANGE = Statement(
+    f"SELECT {COLUMNS} FROM entries WHERE id BETWEEN ? AND ? AND id > ?"  # noqa: S608
+    " ORDER BY id LIMIT ?"
 )
-_CHILDREN = text(
-    f"SELECT {COLUMNS} FROM entries WHERE parent = :parent AND id > :after ORDER BY id LIMIT :limit"  # noqa: S608
+_CHILDREN = Statement(
+    f"SELECT {COLUMNS} FROM entries WHERE parent = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
 )
-_SUBTREE = text(
-    f"SELECT {COLUMNS} FROM entries WHERE key > :after AND key < :high ORDER BY key LIMIT :limit"  # noqa: S608
+_SUBTREE = Statement(
+    f"SELECT {COLUMNS} FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?"  # noqa: S608
 )
-_COUNT = text("SELECT count(*) FROM entries")
-_SPAN = text("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM entries")
-_LOST = text(
-    f"SELECT {COLUMNS} FROM entries e WHERE id > :after AND length(parent) > 0"  # noqa: S608
-    " AND NOT EXISTS (SELECT 1 FROM entries p WHERE p.key = e.parent) ORDER BY id LIMIT :limit"
+_COUNT = Statement("SELECT count(*) FROM entries")
+_SPAN = Statement("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM entries")
+_LOST = Statement(
+    f"SELECT {COLUMNS} FROM entries e WHERE id > ? AND length(parent) > 0"  # noqa: S608
+    " AND NOT EXISTS (SELECT 1 FROM entries p WHERE p.key = e.parent) ORDER BY id LIMIT ?"
 )
-_HAS_CHILDREN = text("SELECT 1 FROM entries WHERE parent = :parent LIMIT 1")
+_HAS_CHILDREN = Statement("SELECT 1 FROM entries WHERE parent = ? LIMIT 1")
 
-_ADD = text(
-    f"INSERT INTO entries ({COLUMNS}) VALUES (:id, :key, :parent, :dn, :uuid, :attributes, :passwords,"  # noqa: S608
-    " :structural, :person, :account, :created_at, :created_by, :modified_at, :modified_by, :change)"
+_ADD = Statement(
+    f"INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?,"  # noqa: S608
+    " ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_REPLACE = text(
-    "UPDATE entries SET attributes = :attributes, passwords = :passwords, structural = :structural,"
-    " person = :person, account = :account, modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+_REPLACE = Statement(
+    "UPDATE entries SET attributes = ?, passwords = ?, structural = ?,"
+    " person = ?, account = ?, modified_at = ?, modified_by = ?, change = ? WHERE id = ?"
 )
 _IDENTIFY = text("UPDATE entries SET person = :person, account = :account WHERE id = :id")
-_OF_ACCOUNT = text(f"SELECT {COLUMNS} FROM entries WHERE account = :account ORDER BY id")  # noqa: S608
-_ACCOUNTS = text(
-    f"SELECT {COLUMNS} FROM entries WHERE account > :after ORDER BY account LIMIT :limit"  # noqa: S608
+_OF_ACCOUNT = Statement(f"SELECT {COLUMNS} FROM entries WHERE account = ? ORDER BY id")  # noqa: S608
+_ACCOUNTS = Statement(
+    f"SELECT {COLUMNS} FROM entries WHERE account > ? ORDER BY account LIMIT ?"  # noqa: S608
 )
-_OF_LOCAL = text(
-    "SELECT account FROM entries WHERE account >= :low AND account < :high AND account <> :account"
-    " ORDER BY account LIMIT 1"
+_OF_LOCAL = Statement(
+    "SELECT account FROM entries WHERE account >= ? AND account < ? AND account <> ? ORDER BY account LIMIT 1"
 )
-_MOVE = text(
-    "UPDATE entries SET key = :key, parent = :parent, dn = :dn,"
-    " modified_at = :at, modified_by = :actor, change = :change WHERE id = :id"
+_MOVE = Statement(
+    "UPDATE entries SET key = ?, parent = ?, dn = ?,"
+    " modified_at = ?, modified_by = ?, change = ? WHERE id = ?"
 )
-_SET_ASIDE = text("UPDATE entries SET key = :key WHERE id = :id")
-_DELETE = text("DELETE FROM entries WHERE id = :id")
+_SET_ASIDE = Statement("UPDATE entries SET key = ? WHERE id = ?")
+_DELETE = Statement("DELETE FROM entries WHERE id = ?")
 
 
-class EntryReader:
+class EntryReader(Asking):
     """What can be asked about entries inside one transaction."""
-
-    _connection: Connection
 
     def entry(self, key: bytes) -> EntryRow | None:
         """The entry whose DN has this key."""
-        return self._one(_BY_KEY, {"key": key})
+        return self._one(_BY_KEY, (key,))
 
     def entry_by_id(self, entry_id: int) -> EntryRow | None:
-        return self._one(_BY_ID, {"id": entry_id})
+        return self._one(_BY_ID, (entry_id,))
 
     def entry_by_uuid(self, uuid: bytes) -> EntryRow | None:
-        return self._one(_BY_UUID, {"uuid": uuid})
+        return self._one(_BY_UUID, (uuid,))
 
     def entries_of_account(self, account: str) -> list[EntryRow]:
         """The account of a native address, in lower case; never more than one."""
-        return self._many(_OF_ACCOUNT, {"account": account})
+        return self._many(_OF_ACCOUNT, (account,))
 
     def every_account(self) -> Iterator[EntryRow]:
         """All accounts, by native address, few in memory at once."""
         after = ""
-        while rows := self._many(_ACCOUNTS, {"after": after, "limit": ROWS_AT_ONCE}):
+        while rows := self._many(_ACCOUNTS, (after, ROWS_AT_ONCE)):
             yield from rows
             after = rows[-1].account or ""
 
@@ -149,24 +145,24 @@ class EntryReader:
         """The native address of another account that differs by its domain alone."""
         local = account.rpartition("@")[0] + "@"
         # No character of a domain comes between @ and A.
-        bounds = {"account": account, "low": local, "high": local[:-1] + "A"}
-        return self._connection.execute(_OF_LOCAL, bounds).scalar()
+        found = self._direct.row(_OF_LOCAL, (local, local[:-1] + "A", account))
+        return None if found is None else str(found[0])
 
     def entries(self, after_id: int = 0, limit: int = ROWS_AT_ONCE) -> list[EntryRow]:
         """The next entries in the order of their ids."""
-        return self._many(_AFTER, {"after": after_id, "limit": limit})
+        return self._many(_AFTER, (after_id, limit))
 
     def range(self, low: int, high: int) -> Iterator[EntryRow]:
         """Every entry with low <= id <= high, in order, few in memory at once."""
         after = low - 1
-        while rows := self._many(_RANGE, {"low": low, "high": high, "after": after, "limit": ROWS_AT_ONCE}):
+        while rows := self._many(_RANGE, (low, high, after, ROWS_AT_ONCE)):
             yield from rows
             after = rows[-1].id
 
     def children(self, parent: bytes) -> Iterator[EntryRow]:
         """The entries directly below a key, in the order of their ids."""
         after = 0
-        while rows := self._many(_CHILDREN, {"parent": parent, "after": after, "limit": ROWS_AT_ONCE}):
+        while rows := self._many(_CHILDREN, (parent, after, ROWS_AT_ONCE)):
             yield from rows
             after = rows[-1].id
 
@@ -174,19 +170,19 @@ class EntryReader:
         """Everything below a key, without the key itself, parents before children; below b"" is everything."""
         # A key begins with the name of an attribute type: no octet of one reaches FF.
         after, high = (key + b"\x00", key + b"\x01") if key else (b"", b"\xff")
-        while rows := self._many(_SUBTREE, {"after": after, "high": high, "limit": ROWS_AT_ONCE}):
+        while rows := self._many(_SUBTREE, (after, high, ROWS_AT_ONCE)):
             yield from rows
             after = rows[-1].key
 
     def has_children(self, parent: bytes) -> bool:
-        return self._connection.execute(_HAS_CHILDREN, {"parent": parent}).first() is not None
+        return self._direct.row(_HAS_CHILDREN, (parent,)) is not None
 
     def lost(self, limit: int = ROWS_AT_ONCE) -> list[EntryRow]:
         """Entries that lie below one that does not exist: there must be none."""
-        return self._many(_LOST, {"after": 0, "limit": limit})
+        return self._many(_LOST, (0, limit))
 
     def count(self) -> int:
-        return int(self._connection.execute(_COUNT).scalar_one())
+        return int(self._direct.row(_COUNT)[0])
 
     def count_kinds(self, roots: Sequence[bytes]) -> dict[tuple[int, str], int]:
         """How many entries of each structural class there are at or below each root, in one pass.
@@ -209,16 +205,16 @@ class EntryReader:
 
     def id_ranges(self, parts: int) -> list[tuple[int, int]]:
         """At most `parts` adjoining ranges of ids that cover all entries, for readers that share the work."""
-        low, high = self._connection.execute(_SPAN).one()
+        low, high = self._direct.row(_SPAN)
         step = max(1, -(-(high - low + 1) // parts))
         return [(start, min(start + step - 1, high)) for start in range(low, high + 1, step)]
 
-    def _one(self, statement: TextClause, parameters: dict[str, Any]) -> EntryRow | None:
-        row = self._connection.execute(statement, parameters).first()
+    def _one(self, statement: Statement, values: Values) -> EntryRow | None:
+        row = self._direct.row(statement, values)
         return None if row is None else EntryRow._make(row)
 
-    def _many(self, statement: TextClause, parameters: dict[str, Any]) -> list[EntryRow]:
-        return list(map(EntryRow._make, self._connection.execute(statement, parameters).all()))
+    def _many(self, statement: Statement, values: Values) -> list[EntryRow]:
+        return list(map(EntryRow._make, self._direct.rows(statement, values)))
 
 
 class EntryWriter(EntryReader, changes.ChangeWriter):
@@ -240,7 +236,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
             said.modified_by or self.actor,
             change,
         )
-        self._connection.execute(_ADD, row._asdict())
+        self._direct.change(_ADD, row)
         return row
 
     def replace(
@@ -266,20 +262,8 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
             modified_by=self.actor if stamped else old.modified_by,
             change=change,
         )
-        self._connection.execute(
-            _REPLACE,
-            {
-                "id": old.id,
-                "attributes": attributes,
-                "passwords": passwords,
-                "structural": structural,
-                "person": person,
-                "account": account,
-                "at": new.modified_at,
-                "actor": new.modified_by,
-                "change": change,
-            },
-        )
+        stamps = new.modified_at, new.modified_by, change
+        self._direct.change(_REPLACE, (attributes, passwords, structural, person, account, *stamps, old.id))
         return new
 
     def identify(self, described: Mapping[int, tuple[str | None, str | None]]) -> None:
@@ -295,7 +279,7 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
 
     def delete(self, old: EntryRow) -> int:
         change = self._record("delete", old.id, old.uuid, old.key, old.person)
-        self._connection.execute(_DELETE, {"id": old.id})
+        self._direct.change(_DELETE, (old.id,))
         return change
 
     def move(self, moves: Iterable[tuple[EntryRow, Moved]]) -> None:
@@ -305,9 +289,8 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
         """
         pairs = list(moves)
         for old, _ in pairs:
-            self._connection.execute(_SET_ASIDE, {"id": old.id, "key": b"\x00%d" % old.id})
+            self._direct.change(_SET_ASIDE, (b"\x00%d" % old.id, old.id))
         for old, moved in pairs:
             change = self._record("rename", old.id, old.uuid, old.key, old.person)
-            self._connection.execute(
-                _MOVE, {**moved._asdict(), "at": self.at, "actor": self.actor, "change": change}
-            )
+            place = moved.key, moved.parent, moved.dn
+            self._direct.change(_MOVE, (*place, self.at, self.actor, change, moved.id))

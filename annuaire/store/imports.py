@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from annuaire.store.direct import Asking, Statement
 
 
 class ImportRow(NamedTuple):
@@ -46,17 +48,14 @@ _RECORD = text(
 _REFUSE = text(
     'INSERT INTO refusals ("import", line, dn, code, reason) VALUES (:id, :line, :dn, :code, :reason)'
 )
-_SETTING = text("SELECT value FROM settings WHERE name = :name")
-_SET = text(
-    "INSERT INTO settings (name, value) VALUES (:name, :value)"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_SETTING = Statement("SELECT value FROM settings WHERE name = ?")
+_SET = Statement(
+    "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
 
 
-class ImportReader:
+class ImportReader(Asking):
     """The history of imports, last first."""
-
-    _connection: Connection
 
     def imports(self, limit: int = 20) -> list[ImportRow]:
         rows = self._connection.execute(_LAST, {"limit": limit}).all()
@@ -68,8 +67,8 @@ class ImportReader:
         return list(map(RefusalRow._make, self._connection.execute(_REFUSALS, parameters).all()))
 
     def setting(self, name: str) -> bytes | None:
-        value = self._connection.execute(_SETTING, {"name": name}).scalar()
-        return None if value is None else bytes(value)
+        found = self._direct.row(_SETTING, (name,))
+        return None if found is None else bytes(found[0])
 
 
 class ImportWriter(ImportReader):
@@ -83,4 +82,4 @@ class ImportWriter(ImportReader):
             self._connection.execute(_REFUSE, refused)
 
     def set_setting(self, name: str, value: bytes) -> None:
-        self._connection.execute(_SET, {"name": name, "value": value})
+        self._direct.change(_SET, (name, value))

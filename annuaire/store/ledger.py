@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import bindparam, text
 
+from annuaire.store.direct import Asking, Statement
 from annuaire.store.records import ASKED_AT_ONCE, portions
 
 
@@ -30,37 +31,33 @@ ALLOCATED, GIVEN, SEEN = "allocated", "given", "mssante"
 _COLUMNS = ", ".join(LedgerRow._fields)
 # The names in statements are our own, never a caller's; values are always bound.
 # ruff: noqa: S608
-_ROW = text(f"SELECT {_COLUMNS} FROM ledger WHERE address = :address")
-_OF = text(f"SELECT {_COLUMNS} FROM ledger WHERE holder = :holder ORDER BY since, address")
+_ROW = Statement(f"SELECT {_COLUMNS} FROM ledger WHERE address = ?")
+_OF = Statement(f"SELECT {_COLUMNS} FROM ledger WHERE holder = ? ORDER BY since, address")
 _AMONG = text(f"SELECT {_COLUMNS} FROM ledger WHERE address IN :addresses").bindparams(
     bindparam("addresses", expanding=True)
 )
-_AFTER = text(f"SELECT {_COLUMNS} FROM ledger WHERE address > :address ORDER BY address LIMIT :limit")
-_ALLOCATE = text(
-    f"INSERT INTO ledger ({_COLUMNS}) VALUES (:address, :holder, :since, :origin) ON CONFLICT (address) DO NOTHING"
-)
+_AFTER = Statement(f"SELECT {_COLUMNS} FROM ledger WHERE address > ? ORDER BY address LIMIT ?")
+_ALLOCATE = Statement(f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?) ON CONFLICT (address) DO NOTHING")
 _RESTORE = text(
     f"INSERT INTO ledger ({_COLUMNS}) VALUES (:address, :holder, :since, :origin)"
     " ON CONFLICT (address) DO UPDATE SET holder = excluded.holder"
 )
-_MOVE_HOLDER = text("UPDATE ledger SET holder = :new WHERE holder = :old")
+_MOVE_HOLDER = Statement("UPDATE ledger SET holder = ? WHERE holder = ?")
 _OF_HOLDERS = text(
     f"SELECT {_COLUMNS} FROM ledger WHERE holder IN :holders ORDER BY since, address"
 ).bindparams(bindparam("holders", expanding=True))
 
 
-class LedgerReader:
+class LedgerReader(Asking):
     """Whose an address is."""
 
-    _connection: Connection
-
     def ledger_row(self, address: str) -> LedgerRow | None:
-        row = self._connection.execute(_ROW, {"address": address}).first()
+        row = self._direct.row(_ROW, (address,))
         return None if row is None else LedgerRow._make(row)
 
     def ledger_of(self, holder: str) -> list[LedgerRow]:
         """The addresses of a holder, oldest first."""
-        return list(map(LedgerRow._make, self._connection.execute(_OF, {"holder": holder})))
+        return list(map(LedgerRow._make, self._direct.rows(_OF, (holder,))))
 
     def ledger_among(self, holders: Collection[str]) -> list[LedgerRow]:
         """The addresses of many holders."""
@@ -79,7 +76,7 @@ class LedgerReader:
 
     def ledger_after(self, address: str = "", limit: int = 1000) -> list[LedgerRow]:
         """The next rows in the order of addresses."""
-        rows = self._connection.execute(_AFTER, {"address": address, "limit": limit})
+        rows = self._direct.rows(_AFTER, (address, limit))
         return list(map(LedgerRow._make, rows))
 
 
@@ -94,7 +91,7 @@ class LedgerWriter(LedgerReader):
 
     def allocate(self, row: LedgerRow) -> bool:
         """Give an address to a holder, whether it was free: nothing changes when it is somebody's already."""
-        if self._connection.execute(_ALLOCATE, row._asdict()).rowcount != 1:
+        if self._direct.change(_ALLOCATE, row) != 1:
             return False
         self.note_allocated([row])
         return True
@@ -120,6 +117,6 @@ class LedgerWriter(LedgerReader):
         away = [(old, f"> {new}") for old, new in real]
         arrived = [(f"> {new}", new) for _, new in real]
         for before, after in (*away, *left, *arrived):
-            self._connection.execute(_MOVE_HOLDER, {"old": before, "new": after})
+            self._direct.change(_MOVE_HOLDER, (after, before))
         for _, holder in (*left, *arrived):
             self.note_allocated(self.ledger_of(holder))

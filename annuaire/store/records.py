@@ -7,9 +7,10 @@ databases, so that readers who share the work of an index build can each take a 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 
 from annuaire.domain.mailbox import PERSONAL, SEPARATOR
+from annuaire.store.direct import Asking, Statement
 from annuaire.store.entries import COLUMNS as ENTRY_COLUMNS
 from annuaire.store.entries import EntryRow
 
@@ -37,9 +38,9 @@ class RecordRow(NamedTuple):
 _COLUMNS = ", ".join(RecordRow._fields)
 # The names in statements are our own, never a caller's; values are always bound.
 # ruff: noqa: S608
-_OF_HOLDER = text(f"SELECT {_COLUMNS} FROM records WHERE holder = :holder ORDER BY source, key")
+_OF_HOLDER = Statement(f"SELECT {_COLUMNS} FROM records WHERE holder = ? ORDER BY source, key")
 _BETWEEN = f"SELECT {_COLUMNS} FROM records WHERE holder >= :low{{high}} ORDER BY holder, source, key"
-_ACCOUNTS_OF = text(f"SELECT {ENTRY_COLUMNS} FROM entries WHERE person = :holder ORDER BY id")
+_ACCOUNTS_OF = Statement(f"SELECT {ENTRY_COLUMNS} FROM entries WHERE person = ? ORDER BY id")
 _ACCOUNTS_BETWEEN = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE person >= :low{{high}} ORDER BY person, id"
 _COUNT = text("SELECT count(*) FROM records WHERE source = :source")
 # An index of addresses holds only those that there are, and a statement must say so to be answered from it.
@@ -66,8 +67,8 @@ _CONTESTED = text(_CLAIMED_TWICE.format(candidates=_SEVERAL.format(which="")))
 _CONTESTED_AMONG = text(
     _CLAIMED_TWICE.format(candidates=_SEVERAL.format(which=" AND address IN :addresses"))
 ).bindparams(bindparam("addresses", expanding=True))
-_OF_ADDRESS = text(
-    "SELECT DISTINCT holder FROM records WHERE address = :address AND address <> '' ORDER BY holder"
+_OF_ADDRESS = Statement(
+    "SELECT DISTINCT holder FROM records WHERE address = ? AND address <> '' ORDER BY holder"
 )
 _OF_DOMAIN = text(
     "SELECT DISTINCT holder FROM records WHERE address <> '' AND address LIKE :ending ESCAPE '\\' ORDER BY holder"
@@ -80,14 +81,12 @@ _PEOPLE = text(
 )
 
 
-class RecordReader:
+class RecordReader(Asking):
     """What can be asked about records and accounts inside one transaction."""
-
-    _connection: Connection
 
     def records_of(self, holder: str) -> list[RecordRow]:
         """Everything that is said of a holder, by source and key."""
-        return list(map(RecordRow._make, self._connection.execute(_OF_HOLDER, {"holder": holder})))
+        return list(map(RecordRow._make, self._direct.rows(_OF_HOLDER, (holder,))))
 
     def records_between(self, low: str, high: str | None) -> Iterator[RecordRow]:
         """What is said of the holders from `low` on and before `high`, if there is one: holder by holder."""
@@ -95,7 +94,7 @@ class RecordReader:
 
     def accounts_of(self, holder: str) -> list[EntryRow]:
         """The accounts of a holder; more than one is rare and possible."""
-        return list(map(EntryRow._make, self._connection.execute(_ACCOUNTS_OF, {"holder": holder})))
+        return list(map(EntryRow._make, self._direct.rows(_ACCOUNTS_OF, (holder,))))
 
     def accounts_between(self, low: str, high: str | None) -> Iterator[EntryRow]:
         """The accounts of the same range of holders, in the same order."""
@@ -122,7 +121,7 @@ class RecordReader:
 
     def holders_of_address(self, address: str) -> list[str]:
         """Whoever has a record with an address, in lower case."""
-        return list(self._connection.execute(_OF_ADDRESS, {"address": address}).scalars())
+        return [holder for (holder,) in self._direct.rows(_OF_ADDRESS, (address,))]
 
     def holders_of_domain(self, domain: str) -> list[str]:
         """Whoever has a record with an address in a domain; every address is looked at."""
