@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 import serving
+from hypothesis import HealthCheck, settings
 
 from annuaire.ldap import schema as schemas
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+
+# A finding of chance must not refuse work that has nothing to do with it, nor a slow machine any: the same examples
+# each time, without a clock. `scripts/test --hypothesis-profile=random` looks for others, and keeps what it finds.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", UNHURRIED, derandomize=True, database=None)
+settings.register_profile("random", UNHURRIED)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ every step, equality on what is looked up); annuaire is run through its command 
 Memory is RssAnon: what the map of a database file holds can be given back to the system at any moment.
 """
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -106,10 +108,19 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
+# Below those that the system gives to connections: such a one would be taken by the next client, before its server
+# is up or while it is restarted. Another process begins elsewhere.
+_FIRST, _LAST = 15_000, 32_000
+_PORTS = itertools.cycle(range(_FIRST + os.getpid() * 97 % (_LAST - _FIRST), _LAST))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody uses, and never the same twice in a row."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle does not end")
 
 
 def tree(pid: int) -> list[int]:

@@ -14,7 +14,9 @@ from annuaire import journal
 from annuaire.journal import checkpoints, entries, keys, layout, problems, records, verify, writer
 
 EXAMPLES = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -182,10 +182,12 @@ def test_without_libxcrypt_no_such_hash_matches(monkeypatch):
     assert not hashes.verify([FOREIGN[14]], SECRET)
 
 
+# Milliseconds; a hash that names its own costs could make somebody wait for years.
+COSTS_MAX = 60_000
 SCHEMES = st.sampled_from([b"{%b}" % scheme for scheme in sorted(hashes.SCHEMES)] + [b"{", b""])
 
 
-@settings(max_examples=1500, deadline=2000)
+@settings(max_examples=1500, deadline=COSTS_MAX)
 @given(SCHEMES, st.binary(max_size=120))
 def test_any_bytes_kept_as_a_hash_match_nothing_and_raise_nothing(scheme, rest):
     assert hashes._matches(scheme + rest, b"never this") is False
@@ -201,7 +203,7 @@ def test_costs_of_scrypt_that_are_missing_are_no_hash(costs):
     assert hashes.verify((b"{SCRYPT}%b$%b$%b" % (costs, salt, digest),), b"anything") is False
 
 
-@settings(max_examples=300, deadline=2500)
+@settings(max_examples=300, deadline=COSTS_MAX)
 @given(st.sampled_from(FOREIGN), st.data())
 def test_a_hash_that_is_damaged_anywhere_is_no_hash_of_the_password_or_the_same(kept, data):
     at = data.draw(st.integers(0, len(kept) - 1))
@@ -224,16 +226,15 @@ def test_no_hash_a_quick_one_and_rubbish_cost_as_much_as_a_wrong_password():
     kept = hashes.made(SECRET)
 
     def seconds(known) -> float:
-        times = []
-        for _ in range(3):
-            started = time.process_time()
-            assert not hashes.verify(known, b"wrong")
-            times.append(time.process_time() - started)
-        return min(times)
+        started = time.process_time()
+        assert not hashes.verify(known, b"wrong")
+        return time.process_time() - started
 
-    price = seconds(kept)
     for known in ([], [FOREIGN[0]], [b"rubbish"], [b"{ARGON2}rubbish"], [FOREIGN[14]]):
-        assert price / 3 < seconds(known) < price * 3, known
+        # In turns: what else the machine does slows both.
+        times = [(seconds(kept), seconds(known)) for _ in range(5)]
+        price, paid = map(min, zip(*times, strict=True))
+        assert price / 3 < paid < price * 3, known
 
 
 def test_a_password_of_a_megabyte_is_refused():
