@@ -2,6 +2,7 @@
 the writer alike, so that an incremental index and a rebuilt one cannot differ.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,59 +32,112 @@ class Prepared(NamedTuple):
     facts: tuple[tuple[bytes, bytes], ...]
 
 
-# Values remembered of each attribute: professions, towns and names come back thousands of times.
-_REMEMBERED_MAX = 20_000
+# What is remembered of each attribute: professions, towns and names come back thousands of times, and what one
+# audience is shown of a person is mostly what the last one was. What is full begins anew.
+_REMEMBERED_MAX = 4_000
 _OPERATIONAL_MAX = 1_000
+# Octets of values that are remembered.
+_REMEMBERED_SIZE = 256
+# Sets of descriptions remembered: the entries of a directory have some dozens, options can be invented without end.
+_SHAPES_MAX = 1_000
 _ENTRY_DN = "entryDN"
 
 
+class _Known(NamedTuple):
+    """What all the values of one attribute come to."""
+
+    digests: bytes  # concatenated, each once
+    folded: list[str]
+    text: str
+    words: tuple[str, ...]  # of an attribute of the union text alone
+
+
+_NOTHING = _Known(b"", [], "", ())
+
+
 class _Plan:
-    """How one attribute description is indexed."""
+    """How the attributes of one type are indexed."""
 
-    __slots__ = ("_encoded", "_equality", "_same", "_substrings", "number", "seen", "segment")
+    __slots__ = ("_classes", "_encoded", "_equality", "_same", "_substrings", "known", "number", "segment")
 
-    def __init__(self, number: int, attribute: AttributeType, segment: int | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        attribute: AttributeType,
+        segment: int | None,
+        classes: Callable[[Sequence[bytes]], list[bytes]] | None,
+    ) -> None:
         self.number = number
         self.segment = segment  # in the union text
+        self._classes = classes  # of objectClass: what its values imply
         self._equality = folding.equality(attribute)
         self._substrings = folding.substrings(attribute)
         self._same = self._equality is self._substrings
         self._encoded: dict[tuple[str, tuple[bytes, ...]], tuple[bytes, list[bytes]]] = {}
-        self.seen: dict[bytes, tuple[bytes | None, str | None]] = {}
+        # By the value when there is one, else by all of them.
+        self.known: dict[bytes | tuple[bytes, ...], _Known] = {}
 
     def value(self, value: bytes) -> tuple[bytes | None, str | None]:
         """The digest for equality and the folded text for substrings, each None where there is none."""
-        return self.seen.get(value) or self.learn(value)
+        folded = None if self._equality is None else self._equality(value)
+        digest = None if folded is None else value_digest(self.number, folded)
+        if self._same:
+            return digest, folded
+        return digest, None if self._substrings is None else self._substrings(value)
 
-    def learn(self, value: bytes) -> tuple[bytes | None, str | None]:
-        """The same for a value that is not in `seen`.
-
-        What is full begins anew: most values come once, or again soon (of one person for another audience).
-        """
-        known = self._value(value)
-        if len(value) < 256:
-            if len(self.seen) >= _REMEMBERED_MAX:
-                self.seen.clear()
-            self.seen[value] = known
+    def learn(self, values: Sequence[bytes]) -> _Known:
+        """What values come to that are not in `known`."""
+        if self._classes is not None:
+            known = _Known(_joined([self.value(value)[0] for value in self._classes(values)]), [], "", ())
+        else:
+            known = self._of([self.value(value) for value in values])
+        if sum(map(len, values)) < _REMEMBERED_SIZE:
+            if len(self.known) >= _REMEMBERED_MAX:
+                self.known.clear()
+            self.known[values[0] if len(values) == 1 else tuple(values)] = known
         return known
+
+    def together(self, some: _Known, more: _Known) -> _Known:
+        """Of values that stand under two descriptions: the type with options and without."""
+        folded = [*some.folded, *more.folded]
+        return _Known(b"", folded, ngrams.text_of(folded), self._words(folded))
+
+    def _of(self, found: Sequence[tuple[bytes | None, str | None]]) -> _Known:
+        folded = [text for _, text in found if text is not None]
+        digests = _joined([digest for digest, _ in found])
+        return _Known(digests, folded, ngrams.text_of(folded), self._words(folded))
+
+    def _words(self, folded: list[str]) -> tuple[str, ...]:
+        return () if self.segment is None else _distinct_pieces(folding.words(" ".join(folded)))
 
     def operational(self, description: str, values: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
         """The encoded attribute and the digests of its values: most are the same for all entries of an import."""
         known = self._encoded.get((description, values))
         if known is None:
-            digests = [digest for digest, _ in map(self._value, values) if digest is not None]
+            digests = [digest for digest, _ in map(self.value, values) if digest is not None]
             known = (ber.encode_attributes({description: values}), digests)
             if len(self._encoded) >= _OPERATIONAL_MAX:
                 self._encoded.clear()
             self._encoded[(description, values)] = known
         return known
 
-    def _value(self, value: bytes) -> tuple[bytes | None, str | None]:
-        folded = None if self._equality is None else self._equality(value)
-        digest = None if folded is None else value_digest(self.number, folded)
-        if self._same:
-            return digest, folded
-        return digest, None if self._substrings is None else self._substrings(value)
+
+class _Columns(NamedTuple):
+    """How the attributes of all entries are indexed that have the same descriptions in the same order."""
+
+    shape: tuple[str, ...]
+    user: list[_Plan | None]  # None: what the schema does not know
+    operational: list[_Plan | None]
+    present: tuple[int, ...]
+    repeated: bool  # one type stands there twice
+
+
+class _Operational(NamedTuple):
+    """What the operational attributes of one entry come to; `digests` concatenated."""
+
+    block: bytes
+    offsets: list[int]
+    digests: bytes
 
 
 class Numbering:
@@ -95,23 +149,63 @@ class Numbering:
         self.names = tuple(names)
         self.number: dict[str, int] = {name: i + 1 for i, name in enumerate(names)}
         self.object_class = self.number.get("objectclass", 0)
-        self._class_digests: dict[tuple[bytes, ...], list[bytes]] = {}
         self.plans: dict[str, _Plan | None] = {}
+        self._by_type: dict[str, _Plan] = {}
+        self._columns: dict[tuple[str, ...], dict[tuple[str, ...], _Columns]] = {}
+        # Those of the last entry: of one person for several audiences they are mostly the same.
+        self._last: tuple[dict[str, list[bytes]], bytes, _Operational] = (
+            {},
+            b"",
+            _Operational(b"", [0], b""),
+        )
 
     def of(self, attribute: AttributeType) -> int:
         return self.number[attribute.key]
 
-    def class_digests(self, values: tuple[bytes, ...]) -> list[bytes]:
-        """The digests of these object classes and of all their superclasses, which they imply (RFC 4512 §3.3)."""
-        known = self._class_digests.get(values)
-        if known is None:
-            plan = self.plan("objectClass")
-            names = {key.encode() for value in values for key in self.schema.class_keys(value)}
-            digests = [] if plan is None else [plan.value(name)[0] for name in sorted({*values, *names})]
-            known = [digest for digest in digests if digest is not None]
-            if len(self._class_digests) < 4096:  # one for each set of classes that entries have
-                self._class_digests[values] = known
+    def columns(self, user: Iterable[str], operational: Iterable[str]) -> _Columns:
+        """How entries of these descriptions are indexed."""
+        some, others = tuple(user), tuple(operational)
+        known = self._columns.setdefault(some, {})
+        found = known.get(others)
+        if found is None:
+            plans = [self.plan(one) for one in some]
+            more = [self.plan(one) for one in others]
+            numbers = [plan.number for plan in (*plans, *more) if plan is not None]
+            present = tuple(dict.fromkeys(numbers))
+            found = _Columns((*some, *others), plans, more, present, len(present) < len(numbers))
+            if len(self._columns) > _SHAPES_MAX:
+                self._columns.clear()
+            known[others] = found
+        return found
+
+    def operational(self, entry: IndexEntry, columns: _Columns) -> _Operational:
+        """What the operational attributes of an entry come to."""
+        last, key, known = self._last
+        if entry.key == key and entry.operational == last:
+            return known
+        encoded: list[bytes] = []
+        offsets = [0]
+        digests: list[bytes] = []
+        position = 0
+        for plan, (description, values) in zip(columns.operational, entry.operational.items(), strict=True):
+            if plan is None or description == _ENTRY_DN:
+                one = ber.encode_attributes({description: values})
+                if plan is not None:  # its normal form is at hand
+                    digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
+            else:
+                one, found = plan.operational(description, tuple(values))
+                digests += found
+            encoded.append(one)
+            position += len(one)
+            offsets.append(position)
+        known = _Operational(b"".join(encoded), offsets, b"".join(digests))
+        self._last = (entry.operational, entry.key, known)
         return known
+
+    def _implied(self, classes: Sequence[bytes]) -> list[bytes]:
+        """These object classes and all their superclasses, which they imply (RFC 4512 §3.3)."""
+        names = {key.encode() for value in classes for key in self.schema.class_keys(value)}
+        return sorted({*classes, *names})
 
     def plan(self, description: str) -> _Plan | None:
         """How a description is indexed; None for what the schema does not know."""
@@ -129,7 +223,13 @@ class Numbering:
             return None
         union = ngrams.UNION_ATTRIBUTES
         segment = union.index(attribute.key) if attribute.key in union else None
-        return _Plan(self.of(attribute), attribute, segment)
+        # One for each type: what it remembers of values is the same with every option.
+        plan = self._by_type.get(attribute.key)
+        if plan is None:
+            number = self.of(attribute)
+            classes = self._implied if number == self.object_class else None
+            plan = self._by_type[attribute.key] = _Plan(number, attribute, segment, classes)
+        return plan
 
 
 def ancestors(key: bytes) -> list[bytes]:
@@ -147,9 +247,24 @@ def _above(key: bytes) -> tuple[bytes, ...]:
     return tuple([layout.digest(layout.DN_KEY, above) for above in (key, *ancestors(key))])
 
 
+@lru_cache(maxsize=64)
+def _name_digest(key: bytes) -> bytes:
+    """The digest of a DN key: a person's entries follow each other."""
+    return layout.digest(layout.DN_KEY, key)
+
+
 def value_digest(number: int, folded: str) -> bytes:
     """The digest under which an equality value is listed."""
     return layout.digest(number, folded.encode("utf-8", "surrogatepass"))
+
+
+def _joined(digests: Iterable[bytes | None]) -> bytes:
+    return b"".join([digest for digest in dict.fromkeys(digests) if digest is not None])
+
+
+def _each_once(digests: bytes) -> bytes:
+    size = layout.DIGEST_SIZE
+    return _joined([digests[at : at + size] for at in range(0, len(digests), size)])
 
 
 def _distinct_pieces(words: list[str]) -> tuple[str, ...]:
@@ -169,79 +284,48 @@ def _pieces(word: str) -> list[str]:
 
 def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     """Everything that the index holds of an entry."""
-    segments: list[list[str]] = [[] for _ in ngrams.UNION_ATTRIBUTES]
-    texts: dict[int, list[str]] = {}
-    digests = [layout.digest(layout.DN_KEY, entry.key)]
-    present: list[int] = []
-    shape: list[str] = []
-    plans, plan_of = numbering.plans, numbering.plan
-
     decoded, offsets = entry.decoded or ber.decode_places(entry.attributes)
-    for description, values in decoded.items():
-        shape.append(description)
-        plan = plans[description] if description in plans else plan_of(description)
+    columns = numbering.columns(decoded, entry.operational)
+    union = [_NOTHING] * len(ngrams.UNION_ATTRIBUTES)
+    texts: dict[int, _Known] = {}
+    digests = [_name_digest(entry.key)]
+    for plan, values in zip(columns.user, decoded.values(), strict=True):
         if plan is None:
             continue
-        present.append(plan.number)
-        if plan.number == numbering.object_class:
-            digests += numbering.class_digests(tuple(values))
-            continue
-        folded: list[str] = []
-        seen = plan.seen
-        for value in values:
-            digest, text = seen.get(value) or plan.learn(value)
-            if digest is not None:
-                digests.append(digest)
-            if text is not None:
-                folded.append(text)
-        if folded:
-            if plan.segment is not None:
-                segments[plan.segment] += folded
-            elif plan.number in texts:
-                texts[plan.number] += folded
-            else:
-                texts[plan.number] = folded
-    operational = []
-    operational_offsets = [0]
-    for description, values in entry.operational.items():
-        shape.append(description)
-        plan = plans[description] if description in plans else plan_of(description)
-        if plan is None:
-            encoded: bytes = ber.encode_attributes({description: values})
-        else:
-            present.append(plan.number)
-            if description == _ENTRY_DN:  # its normal form is at hand
-                encoded = ber.encode_attributes({description: values})
-                digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
-            else:
-                encoded, found = plan.operational(description, tuple(values))
-                digests += found
-        operational.append(encoded)
-        operational_offsets.append(operational_offsets[-1] + len(encoded))
+        known = plan.known.get(values[0] if len(values) == 1 else tuple(values)) or plan.learn(values)
+        digests.append(known.digests)
+        if plan.segment is not None:
+            before = union[plan.segment]
+            union[plan.segment] = plan.together(before, known) if before.folded else known
+        elif known.text:
+            number = plan.number
+            texts[number] = plan.together(texts[number], known) if number in texts else known
+    operational = numbering.operational(entry, columns)
+    digests.append(operational.digests)
+    found = b"".join(digests)
 
     answer = responses.entry(entry.dn.encode(), entry.attributes)
     shift = len(answer) - len(entry.attributes)
     parent = entry.key.rpartition(b"\0")[0]
-    sort_key = entries.sort_key(segments[0], entry.key)
-    words = folding.words(" ".join([" ".join(values) for values in segments]))
+    sort_key = entries.sort_key(union[0].folded, entry.key)
     return Prepared(
         sort_key,
         entry.key,
         answer,
         entries.encode_details(
             [*[shift + start for start in offsets], len(answer)],
-            operational_offsets,
+            operational.offsets,
             entry.uuid,
             entry.key,
             sort_key,
-            b"".join(operational),
+            operational.block,
         ),
-        tuple(shape),
-        ngrams.SEPARATOR.join([ngrams.text_of(values) for values in segments]),
-        _distinct_pieces(words),
-        tuple([(number, ngrams.text_of(values)) for number, values in texts.items()]),
-        b"".join(dict.fromkeys(digests)),
-        tuple(dict.fromkeys(present)),
+        columns.shape,
+        ngrams.SEPARATOR.join([known.text for known in union]),
+        tuple({word for known in union for word in known.words}),
+        tuple([(number, known.text) for number, known in texts.items()]),
+        _each_once(found) if columns.repeated else found,
+        columns.present,
         _above(parent) if parent else (),
         entry.audiences,
         entry.passwords,

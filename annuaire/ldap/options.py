@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 BINARY = "binary"
+# RFC 4512 §2.5 sets no bound; real descriptions have two or three options and fifty characters. Without one a value of
+# four octets comes with megabytes of name, which every table of descriptions and every entry repeats.
+OPTIONS_MAX = 16
+DESCRIPTION_MAX = 200  # characters
 _LANGUAGE = "lang-"
+
+
+def too_much(description: str) -> bool:
+    """Whether a description has more options, or is longer, than any that is understood here."""
+    return len(description) > DESCRIPTION_MAX or description.count(";") > OPTIONS_MAX
 
 
 def is_range(option: str) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from annuaire.errors import Misconfigured
-from annuaire.ldap import matching, schema_check, schema_text, schema_types
+from annuaire.ldap import matching, options, schema_check, schema_text, schema_types
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.schema_check import OBJECT_CLASS as OBJECT_CLASS
 from annuaire.ldap.schema_check import Described as Described
@@ -20,8 +20,6 @@ from annuaire.ldap.schema_types import ObjectClass as ObjectClass
 
 # Attribute descriptions remembered: a directory uses a few hundred, a stranger may invent more.
 _REMEMBERED_MAX = 4096
-# A longer one is nobody's: thousands of them in one message each would be remembered as gigabytes.
-_REMEMBERED_LENGTH = 200
 
 # In the order that slapd needs: nothing is used before it is defined. `system` is built into slapd.
 _SHIPPED = ("system", "core", "cosine", "inetorgperson", "mail", "mozilla", "annuaire")
@@ -58,20 +56,21 @@ class Schema:
         return self.describe(description).canonical
 
     def describe(self, description: str) -> Described:
+        """Type and options. A description that says too much (options.py) is understood as one of no type of ours."""
         found = self._described.get(description)
         if found is None:
+            if options.too_much(description):
+                return Described(None, frozenset(), description)
             found = self._understand(description)
-            if len(description) > _REMEMBERED_LENGTH:
-                return found
             if len(self._described) >= _REMEMBERED_MAX:
                 self._described.clear()
             self._described[description] = found
         return found
 
     def _understand(self, description: str) -> Described:
-        name, *options = description.split(";")
+        name, *tags = description.split(";")
         known = self._attributes.get(name.lower())
-        lowered = frozenset(option.lower() for option in options)
+        lowered = frozenset(tag.lower() for tag in tags)
         if known is None:
             return Described(None, lowered, description)
         return Described(known, lowered, ";".join((known.name, *sorted(lowered))))
@@ -116,7 +115,7 @@ class Schema:
             rule = known.equality_rule if known else None
             prepare = matching.text_or_itself(rule.normalise if rule else matching.case_ignore)
             found = (known.key if known else attribute.lower(), prepare)
-            if len(attribute) > _REMEMBERED_LENGTH:
+            if options.too_much(attribute):
                 return found
             if len(self._namings) >= _REMEMBERED_MAX:
                 self._namings.clear()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from annuaire.ldap import syntaxes
 from annuaire.ldap.dn import Dn
-from annuaire.ldap.options import is_range
+from annuaire.ldap.options import DESCRIPTION_MAX, OPTIONS_MAX, is_range, too_much
 from annuaire.ldap.schema_types import ABSTRACT, STRUCTURAL, AttributeType, ObjectClass
 
 UNDEFINED_ATTRIBUTE_TYPE = 17
@@ -23,6 +23,8 @@ OBJECT_CLASS_VIOLATION = 65
 
 # Sets of classes remembered: a directory uses a few dozen, a stranger may invent more.
 _CLASS_SETS_MAX = 1024
+# A longer one is no entry's: its values may be as long as a message.
+_CLASS_SET_OCTETS_MAX = 2_000
 # Values are shown to people who must find them again in a file, not in full.
 _SHOWN_MAX = 60
 _SUGGESTED_MAX = 5
@@ -120,6 +122,8 @@ class Check:
         found = self._class_sets.get(wanted)
         if found is None:
             found = self._work_out(wanted)
+            if sum(map(len, wanted)) > _CLASS_SET_OCTETS_MAX:
+                return found
             if len(self._class_sets) >= _CLASS_SETS_MAX:
                 self._class_sets.clear()
             self._class_sets[wanted] = found
@@ -317,6 +321,9 @@ def _holds(known: AttributeType, values: Sequence[bytes], value: bytes) -> bool:
 
 def _undefined(description: str) -> Violation:
     shown = _shown(description.encode("utf-8", "replace"))
+    if too_much(description):
+        text = f"{shown}: an attribute has {OPTIONS_MAX} options and {DESCRIPTION_MAX} characters at most"
+        return Violation(UNDEFINED_ATTRIBUTE_TYPE, description[:_SHOWN_MAX], text)
     text = f"{shown} is not an attribute of the schema: correct its name, or load the schema that defines it"
     return Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text)
 

@@ -158,6 +158,8 @@ def _read(attributes: tuple[bytes, ...], schema: Schema) -> Selection:
             text = raw.decode("ascii").strip()
         except UnicodeDecodeError:
             continue
+        if attribute_options.too_much(text):
+            continue
         if text == ALL_USER:
             user_all = True
         elif text == ALL_OPERATIONAL:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from annuaire.ldap import modification, syntaxes
+from annuaire.ldap import options as attribute_options
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.messages import ADD_VALUES, INCREMENT, REPLACE_VALUES, AddRequest, ModifyRequest
 from annuaire.ldap.results import ResultCode
@@ -54,6 +55,11 @@ def of_name(name: Dn, schema: Schema) -> None:
 
 def _check(written: str, values: Sequence[bytes], schema: Schema, operation: int = ADD_VALUES) -> None:
     known, options, description = schema.describe(written)
+    if attribute_options.too_much(written):
+        bounds = f"{attribute_options.OPTIONS_MAX} options and {attribute_options.DESCRIPTION_MAX} characters"
+        raise WriteRefusedError(
+            ResultCode.undefinedAttributeType, f"{_shown(written)}: an attribute has {bounds} at most"
+        )
     if known is None:
         raise WriteRefusedError(
             ResultCode.undefinedAttributeType, f"{_shown(written)} is not an attribute of the schema"

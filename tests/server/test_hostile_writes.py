@@ -145,7 +145,7 @@ REFUSED = [
     (
         "a description with ten thousand options",
         lambda: asking.modify(2, PERSON, "cn" + "".join(f";x-{n}" for n in range(10_000)), [b"x"]),
-        {0, 2, 17},
+        {17},
     ),
     (
         "an increment beyond all numbers",
