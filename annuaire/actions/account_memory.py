@@ -7,6 +7,7 @@ entry; the ledger is kept by holder, so that it outlives the native address.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from annuaire.domain import account as accounts
@@ -19,8 +20,21 @@ from annuaire.store.entries import EntryRow
 from annuaire.store.ledger import LedgerRow
 
 
+class Remembered(Protocol):
+    """What is remembered of one account, part by part: most changes are judged without most of it."""
+
+    @property
+    def choices(self) -> Mapping[str, ChoiceRow]: ...
+    @property
+    def said(self) -> Mapping[str, bytes]: ...
+    @property
+    def versions(self) -> Sequence[tuple[str, int]]: ...
+    @property
+    def ledger(self) -> Sequence[LedgerRow]: ...
+
+
 class Memory(NamedTuple):
-    """What is remembered of one account."""
+    """All of it, known beforehand."""
 
     choices: Mapping[str, ChoiceRow] = {}
     said: Mapping[str, bytes] = {}  # ber.encode_attributes
@@ -68,15 +82,32 @@ def holders(account: Account) -> list[str]:
     return [*identified, account.native.lower()]
 
 
-def recall(reader: Reader, account: Account) -> Memory:
-    """What is remembered of one account."""
-    key = account.native.lower()
-    return Memory(
-        {row.choice: row for row in reader.choices_of(key)},
-        reader.said(key),
-        reader.versions_of(key),
-        [row for holder in holders(account) for row in reader.ledger_of(holder)],
-    )
+class StoreMemory:
+    """As the store has it, each part read when it is first asked for: before anything of the change is written.
+
+    `holder`: whose addresses they are, when the account describes another person now.
+    """
+
+    def __init__(self, reader: Reader, account: Account, holder: Account | None = None) -> None:
+        self._reader = reader
+        self._key = account.native.lower()
+        self._holder = holder or account
+
+    @cached_property
+    def choices(self) -> Mapping[str, ChoiceRow]:
+        return {row.choice: row for row in self._reader.choices_of(self._key)}
+
+    @cached_property
+    def said(self) -> Mapping[str, bytes]:
+        return self._reader.said(self._key)
+
+    @cached_property
+    def versions(self) -> Sequence[tuple[str, int]]:
+        return self._reader.versions_of(self._key)
+
+    @cached_property
+    def ledger(self) -> Sequence[LedgerRow]:
+        return [row for holder in holders(self._holder) for row in self._reader.ledger_of(holder)]
 
 
 def keep(writer: Writer, notes: Notes) -> None:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from annuaire.actions import rules
-from annuaire.actions.account_memory import NOTHING, Addresses, Memory, Notes, holders
+from annuaire.actions.account_memory import NOTHING, Addresses, Notes, Remembered, holders
 from annuaire.actions.views import ViewSettings
 from annuaire.domain import account as accounts
 from annuaire.domain import activation, choices, interop, moment, visibility
@@ -76,6 +77,7 @@ class Settled(NamedTuple):
     notes: Notes
     address: str  # the interop address that it has, "" for none
     hides: bool  # strangers lose sight of somebody
+    account: Account | None = None  # what is kept, read
 
 
 class RuleError(Exception):
@@ -109,24 +111,26 @@ def asks(attributes: Mapping[str, Sequence[bytes]]) -> int:
 def settle(
     old: Attributes | None,
     new: Attributes,
-    memory: Memory,
+    memory: Remembered,
     order: Order,
     addresses: Addresses,
     *,
     created_at: str = "",
-    leftover: Memory = NOTHING,
+    leftover: Remembered = NOTHING,
+    read: tuple[Account | None, Account] | None = None,
 ) -> Settled:
     """Judge an account; RuleError when it is not taken.
 
     memory: of the account under its native address until now. leftover: what is remembered under a native address
-    that it takes only now. created_at: of the entry, when there is one. `old` is an account too, or None.
+    that it takes only now. created_at: of the entry, when there is one. `old` is an account too, or None. read: both,
+    by who has read them already.
     """
-    wanted = accounts.of(new)
+    before, wanted = read or (accounts.of(old or {}), accounts.of(new))
     assert wanted is not None
-    return _Settling(old, new, wanted, memory, leftover, order, addresses, created_at).settled()
+    return _Settling(old, new, before, wanted, memory, leftover, order, addresses, created_at).settled()
 
 
-def forsaken(old: Attributes, memory: Memory, order: Order, created_at: str) -> Notes:
+def forsaken(old: Attributes, memory: Remembered, order: Order, created_at: str) -> Notes:
     """What to remember of an account whose entry goes, or is an account no more: everything that only it told."""
     account = accounts.of(old)
     assert account is not None
@@ -144,12 +148,15 @@ def forsaken(old: Attributes, memory: Memory, order: Order, created_at: str) -> 
 
 def hides(old: Attributes | None, new: Attributes | None, order: Order) -> bool:
     """Whether strangers see less of an account after a change: Note [Secrecy before availability]."""
-    before, after = (_faces(attributes, order) for attributes in (old, new))
-    return visibility.hides(before, after)
+    before, after = (None if attributes is None else accounts.of(attributes) for attributes in (old, new))
+    return _hides(before, after, order)
 
 
-def _faces(attributes: Attributes | None, order: Order) -> dict[visibility.Face, Audience]:
-    account = None if attributes is None else accounts.of(attributes)
+def _hides(before: Account | None, after: Account | None, order: Order) -> bool:
+    return before != after and visibility.hides(_faces(before, order), _faces(after, order))
+
+
+def _faces(account: Account | None, order: Order) -> dict[visibility.Face, Audience]:
     if account is None:
         return {}
     reachable = activation.is_reachable_from_trust_space(account, order.rules, order.now)
@@ -163,15 +170,16 @@ class _Settling:
         self,
         old: Attributes | None,
         new: Attributes,
+        before: Account | None,
         wanted: Account,
-        memory: Memory,
-        leftover: Memory,
+        memory: Remembered,
+        leftover: Remembered,
         order: Order,
         addresses: Addresses,
         created_at: str,
     ) -> None:
         self.old: Attributes = old or {}
-        self.before = accounts.of(self.old)
+        self.before = before
         self.attributes = {name: list(values) for name, values in new.items()}
         self.wanted = wanted
         self.memory = memory
@@ -179,7 +187,6 @@ class _Settling:
         self.addresses = addresses
         self.created_at = created_at
         self.imported = order.writing is Writing.IMPORT
-        self.now = moment.format(order.now)
         self.key = wanted.native.lower()
         self.warnings: list[str] = []
         self.ledger: list[LedgerRow] = []
@@ -189,6 +196,10 @@ class _Settling:
         self.moved: tuple[str, str] | None = None
         if self.before is not None and self.before.native.lower() != self.key:
             self._move(self.before.native.lower(), leftover)
+
+    @cached_property
+    def now(self) -> str:
+        return moment.format(self.order.now)
 
     def settled(self) -> Settled:
         self._explicit_address()
@@ -206,11 +217,11 @@ class _Settling:
             tuple((*place, version) for place, version in self.kept_versions.items()),
             self.moved,
         )
-        before = self.old if self.before is not None else None
-        hidden = before is not None and hides(before, attributes, self.order)
-        return Settled(attributes, tuple(self.warnings), notes, _text(attributes, ADDRESS), hidden)
+        account = accounts.of_changed(attributes, self.old, self.before)
+        hidden = self.before is not None and _hides(self.before, account, self.order)
+        return Settled(attributes, tuple(self.warnings), notes, _text(attributes, ADDRESS), hidden, account)
 
-    def _move(self, former: str, leftover: Memory) -> None:
+    def _move(self, former: str, leftover: Remembered) -> None:
         """The native address is another one: what is remembered of the account goes along.
 
         What somebody left behind who once had the new address is not theirs, and goes.
@@ -329,12 +340,14 @@ class _Settling:
     # --- Choices: Note [A person's choice outlives every import] ---
 
     def _choice(self, choice: str) -> None:
-        remembered = self.memory.choices.get(choice)
+        mentioned = self._mentions(choice)
+        # Of an account that there was, the entry itself tells it.
+        remembered = self.memory.choices.get(choice) if mentioned or self.before is None else None
         held, since = list(self.old.get(choice, ())), _text(self.old, SINCE[choice])
         if self.before is None and remembered is not None:
             held, since = [TRUE if remembered.value else FALSE], remembered.since
         asked, given = self.attributes.get(choice, []), _text(self.attributes, SINCE[choice])
-        if not self._mentions(choice):
+        if not mentioned:
             values = held
             if self.before is None and remembered is not None and remembered.origin == choices.IMPORT:
                 self.kept_choices[self.key, choice] = None  # the entry tells it again
@@ -349,7 +362,7 @@ class _Settling:
             since = given if usable else self.now if changed else ""
         self.attributes[SINCE[choice]] = [since.encode()] if since else []
         mine = remembered is not None and remembered.origin != choices.IMPORT
-        if not self.imported and self._mentions(choice) and (changed or not mine):
+        if not self.imported and mentioned and (changed or not mine):
             row = ChoiceRow(self.key, choice, values == [TRUE], since or self.now, self.order.actor)
             self.kept_choices[self.key, choice] = row
 
@@ -412,9 +425,9 @@ class _Settling:
 
     def _personal(self) -> None:
         """Attributes that the person may change. A file that has no password takes none away."""
-        for attribute in sorted({*self.old, *self.attributes, *self.memory.said}):
-            if not choices.is_personal(attribute):
-                continue
+        # What is only said, and in neither, nobody but a file gives another value.
+        said_of = self.memory.said if self.imported else ()
+        for attribute in sorted(filter(choices.is_personal, {*self.old, *self.attributes, *said_of})):
             held, asked = self.old.get(attribute, []), self.attributes.get(attribute, [])
             touched = self.order.touched
             if not self.imported:
@@ -463,7 +476,7 @@ class _Settling:
                     self._keep_version(at, version)
             # A closed or opened subscription changes today, whatever version it had since when.
             self._keep_version(since if before.version != self.wanted.version and now else self.now, now)
-        elif self.memory.versions and since and since != held:
+        elif since and since != held and self.memory.versions:
             self._keep_version(since, now)
 
     def _keep_version(self, since: str, version: int) -> None:

@@ -6,7 +6,7 @@ Commands and LDAP writes come here; imports, which have many, ask the same rules
 from __future__ import annotations
 
 from annuaire.actions import account_memory, accounts, entry_rules, preparing
-from annuaire.actions.account_memory import NOTHING, StoreAddresses
+from annuaire.actions.account_memory import StoreAddresses, StoreMemory
 from annuaire.actions.accounts import Attributes, Order, RuleError, Settled
 from annuaire.domain import account as subscriptions
 from annuaire.ldap.results import ResultCode
@@ -26,30 +26,29 @@ def settle(
     if verdict.refusal:
         raise RuleError(*verdict.refusal, verdict.refusal[1])
     before = None if old is None else subscriptions.of(old)
-    wanted = subscriptions.of(new)
+    wanted = subscriptions.of_changed(new, old, before)
     if wanted is None:
         hides = forsake(writer, row, old, order)
         return Settled(new, (), account_memory.Notes(), "", hides)
     own = 0 if row is None else row.id
-    if any(other.id != own for other in writer.entries_of_account(wanted.native.lower())):
+    key = wanted.native.lower()
+    # Whose address it is already, it was asked of when it became theirs.
+    theirs = row is not None and row.account == key
+    if not theirs and any(other.id != own for other in writer.entries_of_account(key)):
         raise RuleError(
             ResultCode.constraintViolation,
             NAMED_TWICE,
             f"L'adresse {wanted.native} est celle d'un autre compte.",
         )
-    memory = account_memory.recall(writer, before or wanted)
-    leftover = NOTHING
-    if before is not None:
-        leftover = account_memory.recall(writer, wanted)
-        memory = memory._replace(ledger=leftover.ledger)
     settled = accounts.settle(
         old,
         new,
-        memory,
+        StoreMemory(writer, before or wanted, wanted),
         order,
         StoreAddresses(writer, own),
         created_at="" if row is None else row.created_at,
-        leftover=leftover,
+        leftover=StoreMemory(writer, wanted),
+        read=(before, wanted),
     )
     account_memory.keep(writer, settled.notes)
     return settled
@@ -61,9 +60,7 @@ def forsake(writer: Writer, row: EntryRow | None, old: Attributes | None, order:
     if old is None or before is None:
         return False
     created_at = "" if row is None else row.created_at
-    account_memory.keep(
-        writer, accounts.forsaken(old, account_memory.recall(writer, before), order, created_at)
-    )
+    account_memory.keep(writer, accounts.forsaken(old, StoreMemory(writer, before), order, created_at))
     return accounts.hides(old, None, order)
 
 
@@ -77,6 +74,6 @@ def change(writer: Writer, row: EntryRow, wanted: Attributes, order: Order) -> t
     changed = settled.attributes != old or not settled.notes.empty
     if changed:
         kept = {name: list(values) for name, values in settled.attributes.items()}
-        described = subscriptions.described(kept, row.uuid)
+        described = subscriptions.described_as(settled.account, row.uuid)
         writer.replace(row, *preparing.encode(kept), row.structural, *described)
     return settled, changed

@@ -37,7 +37,27 @@ class Account(NamedTuple):
 
 def is_one(attributes: Attributes) -> bool:
     """Whether an entry is an account."""
-    return any(value.lower() == CLASS for value in attributes.get("objectClass", ()))
+    for value in attributes.get("objectClass", ()):  # noqa: SIM110 (asked of every entry that is written)
+        if value.lower() == CLASS:
+            return True
+    return False
+
+
+# What `of` reads.
+READ = (
+    "objectClass",
+    "mail",
+    "apicryptInteropMail",
+    "apicryptVersion",
+    "profession",
+    "apicryptEtat",
+    "apicryptInterop",
+    "listeRouge",
+    "apicryptFinValidite",
+    "TypeIdentifiantPP",
+    "IdentifiantPP",
+    "postalCode",
+)
 
 
 def of(attributes: Attributes) -> Account | None:
@@ -66,6 +86,16 @@ def of(attributes: Attributes) -> Account | None:
     )
 
 
+def of_changed(attributes: Attributes, before: Attributes | None, known: Account | None) -> Account | None:
+    """The same, when what the entry was before is known: most changes change nothing of the subscription."""
+    if before is None or known is None:
+        return of(attributes)
+    for name in READ:
+        if attributes.get(name) != before.get(name):
+            return of(attributes)
+    return known
+
+
 class Described(NamedTuple):
     """What an entry is found by beside its name, None for an entry that is no account."""
 
@@ -74,7 +104,11 @@ class Described(NamedTuple):
 
 
 def described(attributes: Attributes, uuid: bytes) -> Described:
-    account = of(attributes)
+    return described_as(of(attributes), uuid)
+
+
+def described_as(account: Account | None, uuid: bytes) -> Described:
+    """The same, of an account that is known already."""
     if account is None:
         return Described(None, None)
     return Described(_holder(account, uuid), account.native.lower())
