@@ -19,11 +19,12 @@ def renew(source: StoreSource, folder: IndexFolder) -> bool:
 
 
 def _written(source: StoreSource, folder: IndexFolder) -> int:
-    """Entries in the recent part; without an index there is none to be renewed."""
+    """Entries written since the base; without an index there is none to be renewed."""
     reader = Reader(folder, Numbering(source.schema()))
     try:
         snapshot = reader.snapshot()
     except Unavailable:
         return 0
     snapshot.end()
-    return 0 if snapshot.recent is None else snapshot.recent.part.count
+    recent = 0 if snapshot.recent is None else snapshot.recent.part.count
+    return recent + len(snapshot.base.part.amended)

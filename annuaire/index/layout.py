@@ -23,7 +23,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 7
+FORMAT = 8
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -69,6 +69,10 @@ ROW_SIZE = DIGEST_SIZE + 4
 IN_MANY = 0xFFFFFFFF
 # A digest with more ids than this goes to `many`.
 LISTED_MAX = 64
+
+# Under these numbers a recent part holds what an entry of the base has now, and has no more: Note [An entry that
+# keeps its place]. Entry i of the base is ADDED + i, or REMOVED + i, in postings and pages; its record, ADDED + i.
+ADDED, REMOVED = 1 << 28, 2 << 28
 
 ID = struct.Struct(">I")
 POSTING = struct.Struct(">HBH")

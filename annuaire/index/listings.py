@@ -6,6 +6,8 @@ Bounded: so many lists of so many entries in all by each worker, of one state of
 from collections import OrderedDict
 from collections.abc import Generator
 
+from pyroaring import BitMap
+
 from annuaire.index import gather, layout, ranking
 from annuaire.index.gather import Clock, Hit, Universe
 from annuaire.index.listing import Ascending, Listing, Numbers
@@ -63,12 +65,14 @@ class Listings:
         recent: list[tuple[bytes, Hit]] = []
         for sight, universe in prepared.sights:
             found = yield from gather.matched(prepared.plan, sight, universe, self._numbering, clock)
+            beside = found
             if sight.part.frozen:
+                # A ranking is of what they were when it was made.
+                found, beside = (found, {}) if order.natural else _parted(found, sight.part.amended)
                 numbers = yield from self._in_order(found, order, snapshot, sight, audience, clock)
-            else:
-                for chunk, some in found.items():
-                    hits = [(sight, (chunk << layout.CHUNK_BITS) + local) for local in some]
-                    recent += yield from _keyed(hits, order, clock)
+            for chunk, some in beside.items():
+                hits = [(sight, (chunk << layout.CHUNK_BITS) + local) for local in some]
+                recent += yield from _keyed(hits, order, clock)
         recent.sort(key=lambda pair: pair[0])
         return Listing(snapshot.base, numbers, recent, order.key)
 
@@ -86,6 +90,19 @@ class Listings:
         keyed = yield from _keyed(hits, order, clock)
         keyed.sort(key=lambda pair: pair[0])
         return [identifier for _, (_, identifier) in keyed]
+
+
+def _parted(found: Universe, amended: BitMap) -> tuple[Universe, Universe]:
+    """Those that are as the base has them, and those that were amended since."""
+    still, since = {}, {}
+    for chunk, some in found.items():
+        first = chunk << layout.CHUNK_BITS
+        here = (amended & BitMap(range(first, first + layout.CHUNK_SIZE))).shift(-first) & some
+        if some - here:
+            still[chunk] = some - here
+        if here:
+            since[chunk] = here
+    return still, since
 
 
 def _keyed(hits: list[Hit], order: Order, clock: Clock) -> Generator[None, None, list[tuple[bytes, Hit]]]:

@@ -2,6 +2,8 @@
 
 Note [No read transaction outlives a turn of the reactor]: an open one keeps every page that a writer frees. A base
 is never written again, so it alone keeps its transaction; the recent part's is opened for a slice of work.
+
+A base is read through what the recent part says of its entries: Note [An entry that keeps its place], amending.py.
 """
 
 from collections.abc import Iterator
@@ -44,6 +46,9 @@ class Part:
         self._whole: frozenset[str] = frozenset()
         self._hot: dict[int, bytes] = {}
         self.shapes: dict[int, tuple[str, ...]] = {}
+        # Of a base: the entries of which a recent part says more, and that part.
+        self.amended = BitMap()
+        self._more: Part | None = None
         self._transaction: Any = None
         self._get: Any = None
         self.count = 0
@@ -60,9 +65,13 @@ class Part:
         if self._transaction is None:
             self._transaction = self._opened.environment.begin()
             self._get = self._transaction.get
+        if self._more is not None:
+            self._more.begin()
 
     def end(self) -> None:
         """Let go of the transaction; a base keeps its own."""
+        if self._more is not None:
+            self._more.end()
         if not self.frozen and self._transaction is not None:
             self._transaction.abort()
             self._transaction = self._get = None
@@ -72,6 +81,17 @@ class Part:
         self.count = int.from_bytes(self.meta(b"count") or b"", "little")
         self.chunks = (self.count + layout.CHUNK_MASK) >> layout.CHUNK_BITS
         self._bits = (self.meta(b"bits") or b"\x01")[0]
+        if not self.frozen:
+            self._hot.clear()  # entries keep their ids when they change
+
+    def amend(self, recent: "Part | None") -> None:
+        """Read this base through what a recent part, just loaded, says of it."""
+        raw = None if recent is None else recent.meta(b"amended")
+        amended = BitMap() if raw is None else postings.deserialize(raw)
+        for identifier in amended - self.amended:
+            self._hot.pop(identifier, None)
+        self.amended = amended
+        self._more = recent if amended else None
 
     def close(self) -> None:
         if self._transaction is not None:
@@ -92,13 +112,13 @@ class Part:
             pass
         if len(hot) > HOT_MAX:
             hot.clear()
-        get, database, pack, cut = self._get, self._entries, layout.ID.pack, entries.answer_of
+        amended, cut = self.amended, entries.answer_of
         found = []
         for i in ids:
             answer = hot.get(i)
             if answer is None:
-                answer = cut(get(pack(i), None, database))
-                if len(answer) <= HOT_SIZE_MAX:
+                answer = cut(self.record(i))
+                if len(answer) <= HOT_SIZE_MAX and i not in amended:
                     hot[i] = answer
             found.append(answer)
         return found
@@ -110,6 +130,8 @@ class Part:
 
     def record(self, identifier: int) -> bytes:
         """Details and answer of an entry that exists."""
+        if self._more is not None and identifier in self.amended:
+            return self._more.record(layout.ADDED + identifier)
         value: bytes = self._get(layout.ID.pack(identifier), None, self._entries)
         return value
 
@@ -134,8 +156,12 @@ class Part:
         return shape
 
     def passwords(self, dn_digest: bytes) -> bytes | None:
+        """The values of userPassword of a name, or none."""
         value: bytes | None = self._get(dn_digest, None, self._passwords)
-        return value
+        if self._more is not None:
+            later: bytes | None = self._more._get(dn_digest, None, self._more._passwords)
+            value = value if later is None else later
+        return value or None
 
     def meta(self, name: bytes) -> bytes | None:
         value: bytes | None = self._get(name, None, self._meta)
@@ -145,10 +171,38 @@ class Part:
 
     def posting(self, key: bytes) -> BitMap | None:
         raw = self._get(key, None, self._postings)
-        return None if raw is None else postings.deserialize(raw)
+        found = None if raw is None else postings.deserialize(raw)
+        if self._more is not None:
+            chunk, kind, attribute = layout.POSTING.unpack_from(key)
+            if kind == layout.GRAM and attribute != layout.UNION:
+                return self._more.corrected(found, chunk, key[layout.POSTING.size :], attribute)
+        return found
+
+    def corrected(self, found: BitMap | None, chunk: int, term: bytes, attribute: int) -> BitMap | None:
+        """A posting of the base with what this recent part says of its entries."""
+        for first, apply in ((layout.REMOVED, BitMap.difference), (layout.ADDED, BitMap.union)):
+            key = layout.posting_key((first >> layout.CHUNK_BITS) + chunk, layout.GRAM, attribute, term)
+            raw = self._get(key, None, self._postings)
+            if raw is not None:
+                found = apply(found or BitMap(), postings.deserialize(raw))
+        return found
 
     def equal(self, value_digest: bytes) -> list[int] | None:
         """The ids listed for a digest, ascending; None when they stand in `many`."""
+        ids = self._rows(value_digest)
+        if ids is None:
+            return None
+        if not self.frozen:
+            ids = [i for i in ids if i < layout.ADDED]
+        elif self._more is not None:
+            added, removed = self._more.corrections(value_digest)
+            ids = [i for i in ids if i not in removed] + added
+        if len(ids) > 1:
+            ids.sort()
+        return ids
+
+    def _rows(self, value_digest: bytes) -> list[int] | None:
+        """The numbers that the page of a digest has beside it; None when they stand in `many`."""
         page = self._get(layout.bucket_of(value_digest, self._bits), None, self._equal)
         if page is None:
             return []
@@ -163,14 +217,25 @@ class Part:
                 at = page.find(value_digest, at + layout.ROW_SIZE)
             else:  # the octets straddle two rows
                 at = page.find(value_digest, at + 1)
-        if len(ids) > 1:
-            ids.sort()
         return ids
+
+    def corrections(self, value_digest: bytes) -> tuple[list[int], list[int]]:
+        """Which entries of the base have a value besides, and no more, as this recent part says."""
+        rows = [i for i in self._rows(value_digest) or () if i >= layout.ADDED]
+        added = [i - layout.ADDED for i in rows if i < layout.REMOVED]
+        return added, [i - layout.REMOVED for i in rows if i >= layout.REMOVED]
 
     def many(self, value_digest: bytes, chunk: int) -> BitMap | None:
         """The local ids of one chunk for a digest of which `equal` says None."""
         raw = self._get(value_digest + chunk.to_bytes(2, "big"), None, self._many)
-        return None if raw is None else postings.deserialize(raw)
+        found = None if raw is None else postings.deserialize(raw)
+        if self._more is not None:
+            added, removed = (
+                BitMap([i & layout.CHUNK_MASK for i in ids if i >> layout.CHUNK_BITS == chunk])
+                for ids in self._more.corrections(value_digest)
+            )
+            found = ((found or BitMap()) - removed) | added
+        return found
 
     def scan(self, database: str, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The rows of a table from a key on, as long as they begin with a prefix; to be read inside one slice."""

@@ -37,7 +37,9 @@ def serialize_sorted(ids: Ids) -> bytes:
 
 
 def serialize_small(ids: list[int]) -> bytes:
-    """The serialized form of a few ascending, distinct local ids."""
+    """The serialized form of some ascending, distinct local ids: nearly always few."""
+    if len(ids) > _ARRAY_MAX:
+        return serialize(BitMap(ids))
     return _HEADER.pack(_COOKIE, 1, 0, len(ids) - 1, _HEADER.size) + struct.pack(f"<{len(ids)}H", *ids)
 
 

@@ -61,11 +61,13 @@ class Snapshot:
 
     def begin(self) -> None:
         """Before a slice of work."""
+        self.base.part.begin()
         if self.recent is not None:
             self.recent.part.begin()
 
     def end(self) -> None:
         """After a slice of work: no read transaction outlives a turn of the reactor."""
+        self.base.part.end()
         if self.recent is not None:
             self.recent.part.end()
 
@@ -130,10 +132,11 @@ class Reader:
                 gone = _set(self._recent.meta(b"gone-base"))
                 recent = Sight(self._recent, _set(self._recent.meta(b"gone-recent")))
             views = view_log.heads(self._recent.view_log())
+            self._base.amend(self._recent)
             if recent is None:
                 self._recent.end()
         base = None if self._snapshot is None else self._snapshot.base
-        if base is None or base.part is not self._base or gone or base.gone:
+        if base is None or base.part is not self._base or gone or base.gone or self._base.amended:
             base = Sight(self._base, gone)
         together = [base] if recent is None else [base, recent]
         for sight in together:

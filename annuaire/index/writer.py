@@ -1,7 +1,7 @@
 """Writes to the recent part: entries written since the base, and which entries no longer count.
 
-An entry written again takes a new id and its former one joins the *gone* set of its part: postings only grow, ids
-are never reused, and a new base is built before there are many.
+An entry whose name or texts change takes a new id and its former one joins the *gone* set of its part: ids are never
+reused, and a new base is built before there are many. Any other keeps its id: Note [An entry that keeps its place].
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,9 @@ import lmdb
 from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
+from annuaire.index import amending, environments, layout, postings, view_log
 from annuaire.index import entry as entries
-from annuaire.index import environments, layout, postings, view_log
+from annuaire.index.amending import Amendment
 from annuaire.index.entry import IndexEntry
 from annuaire.index.growing import Growth
 from annuaire.index.part import Part
@@ -43,9 +44,12 @@ class RecentWriter:
             return None if raw is None else int.from_bytes(raw, "little")
 
     def count(self) -> int:
-        """How many entries were written to it."""
+        """How many entries were written to it, those that kept their place in the base included."""
         with self._environment.begin() as transaction:
-            return int.from_bytes(transaction.get(b"count", db=self._databases["meta"]) or b"", "little")
+            meta = self._databases["meta"]
+            amended = transaction.get(b"amended", db=meta)
+            count = int.from_bytes(transaction.get(b"count", db=meta) or b"", "little")
+            return count + (0 if amended is None else len(postings.deserialize(amended)))
 
     def begin_log(self) -> None:
         """See that the view of every audience has a log, so that replicas can be told where they are."""
@@ -70,9 +74,11 @@ class RecentWriter:
         """Both parts as they are, to be read before they are written to; what has gone is still in them."""
         recent = Part(self._folder, frozen=False)
         recent.load()
+        self._base.amend(recent)
         try:
             yield [self._base, recent]
         finally:
+            self._base.amend(None)
             recent.end()
 
     def apply(self, gone: Iterable[bytes], written: Iterable[IndexEntry], change: int) -> None:
@@ -81,9 +87,7 @@ class RecentWriter:
         All keys are forgotten before anything is taken: an entry may now be where another was.
         """
         with environments.writable(), self._environment.begin(write=True) as transaction:
-            _Writing(self._base, self._numbering, transaction, self._databases).run(
-                gone, [prepare(entry, self._numbering) for entry in written], change
-            )
+            _Writing(self._base, self._numbering, transaction, self._databases).run(gone, written, change)
 
 
 def _begin_log(base: Part, log: LogWriter) -> None:
@@ -109,24 +113,30 @@ class _Writing:
         self._count = int.from_bytes(self._get("meta", b"count") or b"", "little")
         self._gone_base = self._set(b"gone-base")
         self._gone_recent = self._set(b"gone-recent")
+        self._amended = self._set(b"amended")  # of the base, those of which the record stands here
+        self._corrected: dict[bytes, BitMap] = {}
+        self._facts: dict[bytes, bytes] = {}
         self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
 
-    def run(self, gone: Iterable[bytes], written: list[Prepared], change: int) -> None:
-        fresh: list[Prepared] = []
+    def run(self, gone: Iterable[bytes], written: Iterable[IndexEntry], change: int) -> None:
         # One name may have several entries, each for its audiences: all go before any comes.
-        named: dict[bytes, list[Prepared]] = {key: [] for key in gone}
-        for prepared in written:
-            named.setdefault(prepared.key, []).append(prepared)
-        for key, entries_of_name in named.items():
-            if not self._has_already(key, entries_of_name):
-                self._forget(key)
-                fresh += entries_of_name
+        named: dict[bytes, list[IndexEntry]] = {key: [] for key in gone}
+        for entry in written:
+            named.setdefault(entry.key, []).append(entry)
+        fresh = [prepared for key, these in named.items() for prepared in self._replaced(key, these)]
         for prepared in fresh:
             self._add(prepared)
+        for name, value in self._facts.items():
+            self._put("facts", name, value)
         log = LogWriter(self._transaction, self._databases["views"])
         _begin_log(self._base, log)
         self._moved.write(log, view_log.now())
+        for key, ids in self._corrected.items():
+            if ids:
+                self._put("postings", key, postings.serialize(ids))
+            else:
+                self._transaction.delete(key, db=self._databases["postings"])
         with self._transaction.cursor(self._databases["postings"]) as cursor:
             self._growth.write(cursor)
         for bucket, page in self._rows.items():
@@ -135,49 +145,150 @@ class _Writing:
         self._put("meta", b"bits", bytes([BUCKET_BITS]))
         self._put("meta", b"gone-base", postings.serialize(self._gone_base))
         self._put("meta", b"gone-recent", postings.serialize(self._gone_recent))
+        self._put("meta", b"amended", postings.serialize(self._amended))
         self._put("meta", b"change", change.to_bytes(8, "little"))
 
-    def _forget(self, key: bytes) -> None:
+    def _replaced(self, key: bytes, these: list[IndexEntry]) -> Iterator[Prepared]:
+        """Let the entries of a name be these: amend those that can keep their place, forget those that have none.
+
+        What has to be written anew is given back.
+        """
         digest = layout.digest(layout.DN_KEY, key)
-        base, recent = self._present(digest)
-        for frozen, ids in ((True, base), (False, recent)):
-            for identifier in ids:
-                self._note_gone(digest, frozen, identifier)
-        self._gone_base.update(base)
-        self._gone_recent.update(recent)
-        self._transaction.delete(digest, db=self._databases["passwords"])
-        names = self._get("facts", digest)
-        if names is None:
-            names = self._base.fact(digest)
-        if names:
-            for name in (digest, *names.split(b"\n")):
-                self._put("facts", name, b"")  # what the base says of it counts no more
+        held = self._password(digest)
+        wanted = next((entry.passwords for entry in these if entry.passwords is not None), None)
+        there = [(self._seers(frozen, i), frozen, i) for frozen, i in self._present(digest)]
+        self._keep_facts(digest, these)
+        for entry in these:
+            place = next((one for one in there if one[0] == entry.audiences), None)
+            if place is not None and self._amend(*place[1:], entry, held):
+                there.remove(place)
+            else:
+                yield prepare(entry, self._numbering)
+        for seers, frozen, identifier in there:
+            self._note_gone(self._record(frozen, identifier), seers, held)
+            (self._gone_base if frozen else self._gone_recent).add(identifier)
+        if wanted != held:
+            self._put("passwords", digest, wanted or b"")
 
-    def _present(self, digest: bytes) -> tuple[list[int], list[int]]:
-        """The ids of the entries of a name that still count, in the base and in the recent part."""
-        base = [i for i in self._base.equal(digest) or () if i not in self._gone_base]
-        return base, [i for i in self._listed(digest) if i not in self._gone_recent]
+    def _keep_facts(self, digest: bytes, these: list[IndexEntry]) -> None:
+        """What an entry says to routing; what it no longer says counts no more, whatever the base has of it."""
+        raw = self._get("facts", digest)
+        if raw is None:
+            raw = self._base.fact(digest)
+        names = raw.split(b"\n") if raw else []
+        wanted = {name: value for entry in these for name, value in entry.facts}
+        if list(wanted) == names and all(self._fact(name) == value for name, value in wanted.items()):
+            return
+        for name in (digest, *names):
+            self._put("facts", name, b"")
+        # Written when all have said what they take back: an address may be another one's now.
+        self._facts.update(wanted)
+        if wanted:
+            self._facts[digest] = b"\n".join(wanted)
 
-    def _note_gone(self, digest: bytes, frozen: bool, identifier: int) -> None:
-        seers = self._seers(frozen, identifier)
+    def _fact(self, name: bytes) -> bytes | None:
+        found = self._get("facts", name)
+        return self._base.fact(name) if found is None else found
+
+    def _password(self, digest: bytes) -> bytes | None:
+        """The values of userPassword of a name until now."""
+        found = self._get("passwords", digest)
+        return self._base.passwords(digest) if found is None else found or None
+
+    def _present(self, digest: bytes) -> list[tuple[bool, int]]:
+        """The entries of a name that still count: whether of the base, and their ids."""
+        base = [(True, i) for i in self._base.equal(digest) or () if i not in self._gone_base]
+        return base + [(False, i) for i in self._listed(digest) if i not in self._gone_recent]
+
+    def _note_gone(self, record: bytes, seers: int, passwords: bytes | None) -> None:
         if seers:
-            record = self._record(frozen, identifier)
-            details, answer = entries.details_of(record), entries.answer_of(record)
-            passwords = self._base.passwords(digest) if frozen else self._get("passwords", digest)
-            self._moved.gone(entries.uuid_of(details), seers, details, answer, passwords)
+            details = entries.details_of(record)
+            self._moved.gone(entries.uuid_of(details), seers, details, entries.answer_of(record), passwords)
 
     def _record(self, frozen: bool, identifier: int) -> bytes:
-        return (
-            self._base.record(identifier)
-            if frozen
-            else self._get("entries", layout.ID.pack(identifier)) or b""
-        )
+        if frozen and identifier not in self._amended:
+            return self._base.record(identifier)
+        number = layout.ADDED + identifier if frozen else identifier
+        return self._get("entries", layout.ID.pack(number)) or b""
+
+    # ------------------------------------------------------------ Note [An entry that keeps its place]
+
+    def _amend(self, frozen: bool, identifier: int, entry: IndexEntry, held: bytes | None) -> bool:
+        """Write what differs; False: the entry must be written anew."""
+        record = self._record(frozen, identifier)
+        number = int.from_bytes(record[4:8], "little")
+        shape = self._base.shape(number) if frozen else self._shape_of(number)
+        found = amending.amendment(entry, record, shape, self._numbering)
+        if found is None:
+            return False
+        kept = entries.record(found.details, found.answer)
+        if kept == record and entry.passwords == held:
+            return True  # what a change does not touch stays
+        if entry.audiences:
+            self._note_gone(record, entry.audiences, held)
+            uuid = entries.uuid_of(found.details)
+            self._moved.come(uuid, entry.audiences, found.details, found.answer, entry.passwords)
+        if kept != record:
+            self._put("entries", layout.ID.pack(layout.ADDED + identifier if frozen else identifier), kept)
+            if frozen:
+                self._amended.add(identifier)
+            self._correct(frozen, identifier, found)
+        return True
+
+    def _correct(self, frozen: bool, identifier: int, found: Amendment) -> None:
+        """Of the recent part what is true; of the base what is true besides, and what no longer is."""
+        here = identifier + layout.ADDED if frozen else identifier
+        no_more = identifier + layout.REMOVED
+        before, after = found.before, found.after
+        for digest in before.digests - after.digests:
+            if not self._take_row(digest, here):
+                self._put_row(digest, no_more)
+        for digest in after.digests - before.digests:
+            if not (frozen and self._take_row(digest, no_more)):
+                self._put_row(digest, here)
+        for attribute, term in before.grams - after.grams:
+            if not self._take_gram(attribute, term, here):
+                self._put_gram(attribute, term, no_more)
+        for attribute, term in after.grams - before.grams:
+            if not (frozen and self._take_gram(attribute, term, no_more)):
+                self._put_gram(attribute, term, here)
+
+    def _put_row(self, digest: bytes, number: int) -> None:
+        self._page(digest).extend(digest + number.to_bytes(4, "little"))
+
+    def _take_row(self, digest: bytes, number: int) -> bool:
+        page, row = self._page(digest), digest + number.to_bytes(4, "little")
+        at = page.find(row)
+        while at > 0 and at % layout.ROW_SIZE:  # the octets straddle two rows
+            at = page.find(row, at + 1)
+        if at >= 0:
+            del page[at : at + layout.ROW_SIZE]
+        return at >= 0
+
+    def _put_gram(self, attribute: int, term: bytes, number: int) -> None:
+        self._grams(attribute, term, number).add(number & layout.CHUNK_MASK)
+
+    def _take_gram(self, attribute: int, term: bytes, number: int) -> bool:
+        ids, local = self._grams(attribute, term, number), number & layout.CHUNK_MASK
+        found = local in ids
+        ids.discard(local)
+        return found
+
+    def _grams(self, attribute: int, term: bytes, number: int) -> BitMap:
+        """A posting of the recent part that is written back at the end."""
+        key = layout.posting_key(number >> layout.CHUNK_BITS, layout.GRAM, attribute, term)
+        found = self._corrected.get(key)
+        if found is None:
+            raw = self._get("postings", key)
+            found = self._corrected[key] = BitMap() if raw is None else postings.deserialize(raw)
+        return found
 
     def _listed(self, digest: bytes) -> list[int]:
         page = self._page(digest)
         size = layout.ROW_SIZE
         rows = (page[i : i + size] for i in range(0, len(page), size))
-        return [int.from_bytes(row[-4:], "little") for row in rows if row.startswith(digest)]
+        ids = [int.from_bytes(row[-4:], "little") for row in rows if row.startswith(digest)]
+        return [i for i in ids if i < layout.ADDED]
 
     def _add(self, prepared: Prepared) -> None:
         identifier = self._count
@@ -193,30 +304,7 @@ class _Writing:
         for at in range(0, len(prepared.digests), size):
             digest = prepared.digests[at : at + size]
             self._page(digest).extend(digest + identifier.to_bytes(4, "little"))
-        if prepared.passwords is not None:
-            self._put("passwords", prepared.digests[:size], prepared.passwords)
-        for name, fact in prepared.facts:
-            self._put("facts", name, fact)
-        if prepared.facts:
-            self._put("facts", prepared.digests[:size], b"\n".join([name for name, _ in prepared.facts]))
         self._growth.add(identifier, prepared)
-
-    def _has_already(self, key: bytes, written: list[Prepared]) -> bool:
-        """Whether the entries of a name are all there as they are to be: what a change does not touch stays."""
-        if not written or any(prepared.facts or prepared.passwords is not None for prepared in written):
-            return False
-        digest = layout.digest(layout.DN_KEY, key)
-        base, recent = self._present(digest)
-        if len(base) + len(recent) != len(written):
-            return False
-        found = {self._as_kept(True, i) for i in base} | {self._as_kept(False, i) for i in recent}
-        return found == {_whole(prepared) for prepared in written}
-
-    def _as_kept(self, frozen: bool, identifier: int) -> tuple[bytes, bytes, int]:
-        """What `_whole` is of an entry that is to be, of one that is there."""
-        record = self._record(frozen, identifier)
-        details = entries.details_of(record)[_SHAPE:]
-        return entries.answer_of(record), details, self._seers(frozen, identifier)
 
     def _seers(self, frozen: bool, identifier: int) -> int:
         """The audiences of an entry that is there."""
@@ -235,6 +323,10 @@ class _Writing:
             kept = self._base.posting(key) if frozen else None if raw is None else postings.deserialize(raw)
             found = self._shown[(frozen, key)] = BitMap() if kept is None else kept
         return found
+
+    def _shape_of(self, number: int) -> list[str]:
+        raw = self._get("shapes", layout.ID.pack(number))
+        return raw.decode().split("\n") if raw else []
 
     def _shape(self, shape: tuple[str, ...]) -> int:
         name = layout.digest(0, "\n".join(shape).encode())
@@ -263,11 +355,3 @@ class _Writing:
 
     def _put(self, database: str, key: bytes, value: bytes) -> None:
         self._transaction.put(key, value, db=self._databases[database])
-
-
-# The number of a shape, which each part gives by itself, stands before the other details.
-_SHAPE = 4
-
-
-def _whole(prepared: Prepared) -> tuple[bytes, bytes, int]:
-    return prepared.answer, prepared.details[_SHAPE:], prepared.audiences

@@ -103,6 +103,12 @@ def test_what_is_written_is_what_each_entry_has(
     assert database.ids() == expected(entries, first)
 
 
+@pytest.mark.parametrize("size", [1, 4096, 4097, 9000])
+def test_a_posting_that_begins_large_is_one(size: int) -> None:
+    ids = list(range(0, 7 * size, 7))
+    assert list(postings.deserialize(postings.serialize_small(ids))) == ids
+
+
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 100, 4095, 4096, 4097, 9000])
 @pytest.mark.parametrize("step", [1, 3])
 @pytest.mark.parametrize(

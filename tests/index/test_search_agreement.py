@@ -12,6 +12,7 @@ from invented_directory import Client, Thing, decoded
 
 from annuaire.index import gather, layout, pages
 from annuaire.index.folder import IndexFolder
+from annuaire.index.reader import Reader
 from annuaire.ldap import filters
 from annuaire.ldap.results import ResultCode
 
@@ -57,20 +58,74 @@ def written_in_parts(folder: IndexFolder, things: list[Thing]) -> None:
     invented.write(folder, [late[0].key, b"absent"], [root, late[0]], 4)
 
 
-@pytest.fixture(scope="module", params=["one base", "a base and a recent part", "many chunks"])
+NAMING = {"objectclass", "cn", "mail", "givenname", "sn"}
+
+
+def otherwise(thing: Thing, things: list[Thing], chance: random.Random) -> Thing:
+    """The same entry with other values of what no name is made of: it can keep its place in the index."""
+    attributes = {}
+    for description, values in thing.attributes.items():
+        attributes[description] = values
+        if description.partition(";")[0].lower() not in NAMING and chance.random() < 0.7:
+            donors = [other.attributes[description] for other in things if description in other.attributes]
+            attributes[description] = list(
+                dict.fromkeys([*chance.choice(donors), *values[: chance.randrange(2)]])
+            )
+    stamp = chance.choice([thing.stamp, "20260202020202Z"])
+    return Thing(thing.dn, attributes, thing.audiences, chance.choice([thing.passwords, None, b""]), stamp)
+
+
+def amended_in_place(folder: IndexFolder, things: list[Thing]) -> None:
+    """The same entries, of which most had other values first, in the base and in the recent part, several times."""
+    chance = random.Random(SEED + 1)
+    root, *others = things
+    chance.shuffle(others)
+    early, late = others[: len(others) // 2], others[len(others) // 2 :]
+    invented.make_base(folder, [root, *[otherwise(thing, things, chance) for thing in early]])
+    invented.write(folder, [], [otherwise(thing, things, chance) for thing in late], 2)
+    for change in range(3, 7):
+        some = chance.sample(others, len(others) // 2)
+        invented.write(folder, [], [otherwise(thing, things, chance) for thing in some], change)
+    chance.shuffle(others)
+    for at in range(0, len(others), 50):
+        invented.write(folder, [], others[at : at + 50], 7 + at)
+    reader = Reader(folder, invented.NUMBERING)
+    snapshot = reader.snapshot()
+    assert snapshot.recent is not None
+    assert len(snapshot.base.part.amended) > len(early) / 2
+    assert snapshot.recent.part.count == len(late)  # nobody was written anew
+    assert not snapshot.base.gone
+    assert not snapshot.recent.gone
+    reader.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "one base",
+        "a base and a recent part",
+        "many chunks",
+        "amended in place",
+        "amended in many chunks",
+    ],
+)
 def client(
     request: pytest.FixtureRequest, things: list[Thing], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
-        if request.param == "many chunks":
+        if "many chunks" in request.param:
             patch.setattr(layout, "CHUNK_BITS", SMALL_CHUNK_BITS)
             patch.setattr(layout, "CHUNK_SIZE", 1 << SMALL_CHUNK_BITS)
             patch.setattr(layout, "CHUNK_MASK", (1 << SMALL_CHUNK_BITS) - 1)
+            patch.setattr(layout, "ADDED", 1 << 18)
+            patch.setattr(layout, "REMOVED", 2 << 18)
             patch.setattr(layout, "LISTED_MAX", 5)
             patch.setattr(pages, "HEAVY_MIN", 6)
         folder = IndexFolder(tmp_path_factory.mktemp("index") / "index")
         if request.param == "one base":
             invented.make_base(folder, things)
+        elif "amended" in request.param:
+            amended_in_place(folder, things)
         else:
             written_in_parts(folder, things)
         client = Client(folder)

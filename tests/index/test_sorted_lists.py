@@ -101,6 +101,19 @@ def test_what_is_kept_of_a_list_is_not_kept_beyond_a_write(folder: IndexFolder) 
     client.close()
 
 
+def test_an_entry_that_kept_its_place_is_sorted_by_what_it_has_now(folder: IndexFolder) -> None:
+    invented.make_base(folder, [*ROOTS, *towns(40)])
+    client = Client(folder)
+    first = client.ask("(sn=x)", controls=(BY_TOWN,))
+    moved = [name.partition(",")[0].partition("=")[2] for name in (first.names[0], first.names[20])]
+    invented.write(folder, [], [person(name, town) for name, town in zip(moved, ("Aaa", "Zzz"), strict=True)])
+    after = client.ask("(sn=x)", controls=(BY_TOWN,))
+    others = [name for name in first.names if name not in (first.names[0], first.names[20])]
+    assert after.names == [first.names[20], *others, first.names[0]]
+    assert len(client.reader.snapshot().base.part.amended) == 2
+    client.close()
+
+
 def test_each_audience_has_lists_and_rankings_of_its_own(folder: IndexFolder) -> None:
     hidden = [person(f"h{i}", "Lille", int(Audience.ADMIN)) for i in range(20)]
     invented.make_base(folder, [*ROOTS, *towns(40), *hidden])

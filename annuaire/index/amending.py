@@ -1,0 +1,137 @@
+"""What differs between an entry as a part holds it and as it is to be, when it can keep its place there.
+
+# Note [An entry that keeps its place]
+Most writes change an attribute that no name is made of: a telephone number, a certificate, when it was modified. To
+write such an entry anew, under another number, is to write some seven hundred postings of which all but a dozen say
+the same as before. So it keeps its number, and only what differs is written:
+
+- of an entry of the recent part, in its place: its record, its rows in the pages, its postings;
+- of an entry of the base, which is never written to, in the recent part and under numbers of its own (layout.ADDED,
+  layout.REMOVED): its record, what it has that the base does not say, what the base says that it no longer has.
+  Whoever reads the base reads these with it (part.py), so that every set that comes out of it is exact.
+
+What keeps its place is what decides where an entry stands and who finds it by name: its DN, its entryUUID, its
+audiences, its object classes, which attributes it has, and the attributes of the union text. An entry in which one
+of these changes is written anew. Only equality rows and n-grams of other attributes ever differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from annuaire.index import entry as entries
+from annuaire.index import ngrams
+from annuaire.index.entry import IndexEntry
+from annuaire.index.prepare import Numbering
+from annuaire.ldap import ber, responses
+
+_ENTRY_DN = "entryDN"
+
+
+class Terms(NamedTuple):
+    """Under what an entry is found by some of its attributes."""
+
+    digests: frozenset[bytes]
+    grams: frozenset[tuple[int, bytes]]  # attribute number, term
+
+
+class Amendment(NamedTuple):
+    """What to write of an entry that keeps its place."""
+
+    details: bytes
+    answer: bytes
+    before: Terms
+    after: Terms
+
+
+_NO_TERMS = Terms(frozenset(), frozenset())
+
+
+def amendment(
+    entry: IndexEntry, record: bytes, shape: Sequence[str], numbering: Numbering
+) -> Amendment | None:
+    """How a record, of that shape, becomes what the entry is to have; None: it has to be written anew."""
+    decoded, places = entry.decoded or ber.decode_places(entry.attributes)
+    if (*decoded, *entry.operational) != tuple(shape):
+        return None
+    old, was = entries.decode_details(entries.details_of(record)), entries.answer_of(record)
+    if old.uuid != entry.uuid:
+        return None
+    changed: set[str] = set()
+    ends = [*places[1:], len(entry.attributes)]
+    for i, description in enumerate(decoded):
+        if was[old.offsets[i] : old.offsets[i + 1]] != entry.attributes[places[i] : ends[i]]:
+            changed.add(description)
+    operational, offsets = [], [0]
+    for i, (description, values) in enumerate(entry.operational.items()):
+        encoded = _operational(description, values, numbering)
+        if old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]] != encoded:
+            changed.add(description)
+        operational.append(encoded)
+        offsets.append(offsets[-1] + len(encoded))
+    numbers = set()
+    for description in changed:
+        plan = numbering.plan(description)
+        if plan is not None and (plan.segment is not None or plan.number == numbering.object_class):
+            return None
+        if plan is not None and description != _ENTRY_DN:  # its normal form stays
+            numbers.add(plan.number)
+    answer = responses.entry(entry.dn.encode(), entry.attributes)
+    shift = len(answer) - len(entry.attributes)
+    details = entries.encode_details(
+        [*[shift + start for start in places], len(answer)],
+        offsets,
+        entry.uuid,
+        entry.key,
+        old.sort_key,
+        b"".join(operational),
+        old.shape,
+    )
+    if not numbers:
+        return Amendment(details, answer, _NO_TERMS, _NO_TERMS)
+    before = ber.decode_attributes(was[old.offsets[0] : old.offsets[-1]])
+    before_operational = ber.decode_attributes(old.operational)
+    return Amendment(
+        details,
+        answer,
+        _terms(before, before_operational, numbers, numbering),
+        _terms(decoded, entry.operational, numbers, numbering),
+    )
+
+
+def _operational(description: str, values: Sequence[bytes], numbering: Numbering) -> bytes:
+    plan = numbering.plan(description)
+    if plan is None or description == _ENTRY_DN:
+        return ber.encode_attributes({description: values})
+    return plan.operational(description, tuple(values))[0]
+
+
+def _terms(
+    user: Mapping[str, Sequence[bytes]],
+    operational: Mapping[str, Sequence[bytes]],
+    numbers: set[int],
+    numbering: Numbering,
+) -> Terms:
+    """Of the attributes of these numbers, what `prepare` would list."""
+    digests: set[bytes] = set()
+    texts: dict[int, list[str]] = {}
+    for description, values in user.items():
+        plan = numbering.plan(description)
+        if plan is None or plan.number not in numbers:
+            continue
+        for digest, text in map(plan.value, values):
+            if digest is not None:
+                digests.add(digest)
+            if text is not None:
+                texts.setdefault(plan.number, []).append(text)
+    for description, values in operational.items():
+        plan = numbering.plan(description)
+        if plan is not None and plan.number in numbers and description != _ENTRY_DN:
+            digests.update(plan.operational(description, tuple(values))[1])
+    grams = {
+        (number, term)
+        for number, folded in texts.items()
+        for term in ngrams.text_terms(ngrams.text_of(folded))
+    }
+    return Terms(frozenset(digests), frozenset(grams))
