@@ -23,7 +23,6 @@ from annuaire.domain import account as accounts
 from annuaire.domain import activation, choices, interop, moment, visibility
 from annuaire.domain.account import Account
 from annuaire.domain.activation import Refusal
-from annuaire.domain.audience import Audience
 from annuaire.domain.domains import Domains
 from annuaire.domain.forfait import CLOSED, history
 from annuaire.ldap import ber
@@ -149,18 +148,7 @@ def forsaken(old: Attributes, memory: Remembered, order: Order, created_at: str)
 def hides(old: Attributes | None, new: Attributes | None, order: Order) -> bool:
     """Whether strangers see less of an account after a change: Note [Secrecy before availability]."""
     before, after = (None if attributes is None else accounts.of(attributes) for attributes in (old, new))
-    return _hides(before, after, order)
-
-
-def _hides(before: Account | None, after: Account | None, order: Order) -> bool:
-    return before != after and visibility.hides(_faces(before, order), _faces(after, order))
-
-
-def _faces(account: Account | None, order: Order) -> dict[visibility.Face, Audience]:
-    if account is None:
-        return {}
-    reachable = activation.is_reachable_from_trust_space(account, order.rules, order.now)
-    return visibility.of_account(account, reachable, dgs_sees_liste_rouge=False)
+    return visibility.hides_account(before, after, order.rules, order.now)
 
 
 class _Settling:
@@ -218,7 +206,9 @@ class _Settling:
             self.moved,
         )
         account = accounts.of_changed(attributes, self.old, self.before)
-        hidden = self.before is not None and _hides(self.before, account, self.order)
+        hidden = self.before is not None and visibility.hides_account(
+            self.before, account, self.order.rules, self.order.now
+        )
         return Settled(attributes, tuple(self.warnings), notes, _text(attributes, ADDRESS), hidden, account)
 
     def _move(self, former: str, leftover: Remembered) -> None:

@@ -15,9 +15,12 @@ A national mailbox that is reliable is shown to all of them but routage, which i
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import IntEnum
 
+from annuaire.domain import activation
 from annuaire.domain.account import Account
+from annuaire.domain.activation import Rules
 from annuaire.domain.audience import EVERYBODY, NOBODY, Audience
 
 STRANGERS = Audience.PUBLIC | Audience.MSSANTE
@@ -56,6 +59,20 @@ def hides(before: dict[Face, Audience], after: dict[Face, Audience]) -> bool:
     """Whether a change takes somebody out of the sight of strangers: Note [Secrecy before availability]."""
     lost = before.get(Face.INTEROP, NOBODY) & ~after.get(Face.INTEROP, NOBODY)
     return bool(lost & STRANGERS)
+
+
+def hides_account(before: Account | None, after: Account | None, rules: Rules, now: datetime) -> bool:
+    """The same of an account; None: there was none, or there is none any more."""
+    if before == after:
+        return False
+
+    def faces(account: Account | None) -> dict[Face, Audience]:
+        if account is None:
+            return {}
+        reachable = activation.is_reachable_from_trust_space(account, rules, now)
+        return of_account(account, reachable, dgs_sees_liste_rouge=False)
+
+    return hides(faces(before), faces(after))
 
 
 def of_stored(is_suffix: bool, readers: Audience | None) -> Audience:
