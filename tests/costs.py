@@ -15,7 +15,6 @@ def at_most(seconds: float) -> Iterator[None]:
 
     For what would take minutes if it were quadratic: the bound has room for a processor many times slower.
     """
-    gc.collect()
     gc.disable()
     started = time.process_time()
     try:

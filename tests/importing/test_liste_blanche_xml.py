@@ -1,9 +1,9 @@
 """The national XML with its quirks becomes rows; what is odd is refused by line, what is hostile quickly and whole."""
 
-import time
 import tracemalloc
 from datetime import UTC, datetime
 
+import costs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,10 +174,8 @@ def test_a_dtd_is_refused_before_anything_in_it_is_looked_at(doctype):
 def test_a_bomb_is_refused_at_once_and_in_little_memory(fixtures):
     data = (fixtures / "liste_blanche" / "bomb.xml").read_bytes()
     tracemalloc.start()
-    started = time.monotonic()
-    with pytest.raises(Malformed, match="DTD"):
+    with costs.at_most(5), pytest.raises(Malformed, match="DTD"):
         read(data)
-    assert time.monotonic() - started < 1.0
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
 
@@ -230,10 +228,8 @@ def test_a_file_too_large_is_refused_unread():
 def test_a_tag_that_never_ends_costs_no_more_than_its_bound():
     """Octets are read again for every slice of an unfinished tag: without a bound 30 MB would take minutes."""
     data = b"<a b='" + b"x" * 30_000_000
-    started = time.monotonic()
-    with pytest.raises(Malformed, match="démesuré"):
+    with costs.at_most(10), pytest.raises(Malformed, match="démesuré"):
         hostile_xml.examine(data)
-    assert time.monotonic() - started < 2.0
 
 
 def test_a_list_of_national_size_is_read_in_seconds():
@@ -241,9 +237,8 @@ def test_a_list_of_national_size_is_read_in_seconds():
         row(f"d{one % 5000}.mssante.fr", f"CN=mx{one % 390}.example,OU={one},C=FR", "x" * 100)
         for one in range(8700)
     ]
-    started = time.monotonic()
-    assert len(read(document(*many)).rows) == 8700
-    assert time.monotonic() - started < 5.0
+    with costs.at_most(25):
+        assert len(read(document(*many)).rows) == 8700
 
 
 GOOD = document(row(), row("b.mssante.fr", "CN=b.example, C=FR", "é", "x\ny"))

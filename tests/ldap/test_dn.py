@@ -1,5 +1,4 @@
-import time
-
+import costs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,15 +215,12 @@ def test_a_value_cannot_forge_a_path() -> None:
     ],
 )
 def test_a_huge_name_is_refused_at_once(text: str) -> None:
-    started = time.perf_counter()
-    with pytest.raises(Malformed, match="longer than"):
+    with costs.at_most(0.5), pytest.raises(Malformed, match="longer than"):
         dn.parse(text)
-    assert time.perf_counter() - started < 0.1
 
 
 @pytest.mark.parametrize("piece", ["a", "\\41", "\\,", " ", "+cn=a", ",cn=a", "é"])
 def test_reading_is_linear_up_to_the_limit(piece: str) -> None:
     text = "cn=a" + piece * ((dn.LENGTH_MAX - 4) // len(piece))
-    started = time.perf_counter()
-    dn.key(dn.parse(text), STANDARD)
-    assert time.perf_counter() - started < 0.1
+    with costs.at_most(0.5):
+        dn.key(dn.parse(text), STANDARD)

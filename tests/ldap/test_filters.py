@@ -1,6 +1,6 @@
 import contextlib
-import time
 
+import costs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,17 +175,16 @@ def test_depth_at_the_limit_is_read_and_one_more_is_malformed(mark: str) -> None
 
 @pytest.mark.parametrize("mark", ["&", "|", "!"])
 def test_a_filter_100_000_deep_neither_recurses_nor_waits(mark: str) -> None:
-    started = time.perf_counter()
-    with pytest.raises(Malformed, match="levels"):
-        filters.parse(nested(100_000, mark))
-    # Written and told by shape too, were one to be built otherwise.
-    wanted = filters.parse(nested(100_000, mark), depth_max=200_000)
-    assert filters.format(wanted) == nested(100_000, mark)
-    assert len(filters.shape(wanted)) <= filters.SHAPE_MAX + 1
-    # Taken apart from the top: Python frees such a chain iteratively only so.
-    while not isinstance(wanted, Equality):
-        wanted = wanted.part if isinstance(wanted, Not) else wanted.parts[0]  # type: ignore[union-attr]
-    assert time.perf_counter() - started < 3
+    with costs.at_most(15):
+        with pytest.raises(Malformed, match="levels"):
+            filters.parse(nested(100_000, mark))
+        # Written and told by shape too, were one to be built otherwise.
+        wanted = filters.parse(nested(100_000, mark), depth_max=200_000)
+        assert filters.format(wanted) == nested(100_000, mark)
+        assert len(filters.shape(wanted)) <= filters.SHAPE_MAX + 1
+        # Taken apart from the top: Python frees such a chain iteratively only so.
+        while not isinstance(wanted, Equality):
+            wanted = wanted.part if isinstance(wanted, Not) else wanted.parts[0]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -199,10 +198,8 @@ def test_a_filter_100_000_deep_neither_recurses_nor_waits(mark: str) -> None:
     ],
 )
 def test_a_huge_text_is_read_or_refused_at_once(text: str) -> None:
-    started = time.perf_counter()
-    with contextlib.suppress(Malformed):
+    with costs.at_most(5), contextlib.suppress(Malformed):
         filters.parse(text)
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,9 @@ def test_the_time_for_a_dribbled_message_is_linear():
         message = b"\x30\x83" + size.to_bytes(3, "big") + bytes(size)
         framer = Framer()
         pieces = [message[i : i + 16] for i in range(0, len(message), 16)]
-        started = time.perf_counter()
+        started = time.process_time()
         assert collect(framer, pieces) == [message]
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(seconds(100_000) for _ in range(3))
     assert min(seconds(1_600_000) for _ in range(2)) < 16 * small * 4 + 0.05

@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 
+import costs
 import pytest
 
 from annuaire.errors import Malformed
@@ -186,10 +187,8 @@ def test_the_deepest_filter_allowed_is_read():
 @pytest.mark.parametrize("depth", [filters.DEPTH_MAX + 1, 100_000])
 def test_a_deeper_filter_is_refused_at_once(tag, depth):
     frame = search(condition=nested(depth, tag))
-    started = time.perf_counter()
-    with pytest.raises(requests.BadRequest, match="deep"):
+    with costs.at_most(0.5), pytest.raises(requests.BadRequest, match="deep"):
         requests.decode(frame)
-    assert time.perf_counter() - started < 0.05
 
 
 def test_four_times_the_depth_of_the_stack_is_read_without_recursion_when_allowed():
@@ -306,9 +305,9 @@ def test_refusing_a_large_request_keeps_nothing_of_it():
 def test_the_time_is_linear_in_the_octets():
     def seconds(clauses):
         frame = search(condition=ber.tlv(0xA1, b"\xa4\x0b\x04\x02cn\x30\x05\x81\x03dup" * clauses))
-        started = time.perf_counter()
+        started = time.process_time()
         requests.decode(frame)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(seconds(250) for _ in range(5))
     assert min(seconds(4000) for _ in range(3)) < 16 * small * 4 + 0.01

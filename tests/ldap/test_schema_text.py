@@ -1,6 +1,6 @@
-import time
 from pathlib import Path
 
+import costs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,10 +93,8 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("piece", ["(", ")", "'", "$", "( ", "a ", "NAME ", "X-A 'b' ", "( 'a' "])
 def test_a_hostile_definition_is_refused_in_linear_time(piece: str) -> None:
-    started = time.perf_counter()
-    with pytest.raises(Misconfigured):
+    with costs.at_most(10), pytest.raises(Misconfigured):
         schema_text.parse("( 1.2 " + piece * 200_000, schema_text.ATTRIBUTE_TYPE, "here", {})
-    assert time.perf_counter() - started < 2
 
 
 @given(st.text(alphabet="()'$ \\ABNMESUPXQLITY-123.{}\n", max_size=60))

@@ -1,5 +1,4 @@
-import time
-
+import costs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +64,6 @@ def test_no_bytes_make_a_check_fail_otherwise(value: bytes) -> None:
 )
 def test_every_check_is_linear(piece: bytes) -> None:
     value = piece * (200_000 // len(piece))
-    started = time.perf_counter()
-    for syntax in syntaxes.KNOWN.values():
-        syntax.valid(value)
-    assert time.perf_counter() - started < 1
+    with costs.at_most(5):
+        for syntax in syntaxes.KNOWN.values():
+            syntax.valid(value)
