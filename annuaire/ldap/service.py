@@ -21,6 +21,8 @@ from annuaire.ldap.tree import Tree
 
 # Requests of one connection that wait behind one that is under way; Dovecot pipelines 8.
 WAITING_MAX = 100
+# Their octets, the last one's aside: a hundred of the largest messages, of a few connections, would be gigabytes.
+WAITING_OCTETS_MAX = 1024 * 1024
 
 
 class Observer(Protocol):

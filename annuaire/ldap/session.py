@@ -50,7 +50,7 @@ from annuaire.ldap.operations import (
 from annuaire.ldap.operations.bind import PasswordCheck
 from annuaire.ldap.requests import BadRequest
 from annuaire.ldap.results import ResultCode
-from annuaire.ldap.service import Service
+from annuaire.ldap.service import WAITING_OCTETS_MAX, Service
 from annuaire.ldap.sleeping import ASLEEP
 from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome
 
@@ -77,6 +77,7 @@ class Session(Association):
         "_stream",
         "_waiting",
         "_waiting_max",
+        "_waiting_octets",
         "closing",
         "idle",
         "outside",
@@ -93,6 +94,7 @@ class Session(Association):
         self._observer = service.observer if service.observe_operations else None
         self._feed = self._framer.feed
         self._waiting: deque[Message | Malformed] = deque()
+        self._waiting_octets = 0  # of what was taken in since nothing waited
         self._overflow: deque[bytes] = deque()
         self._stream: Iterator[bytes] | None = None
         self._message: Message | None = None  # the request that the stream or the outside work answers
@@ -213,7 +215,10 @@ class Session(Association):
     def _admit(self) -> None:
         """Decode what arrived while there is room. Abandon, cancel, and unbind during an answer, do not wait."""
         waiting, overflow = self._waiting, self._overflow
-        while overflow and len(waiting) < self._waiting_max:
+        if not waiting:
+            self._waiting_octets = 0
+        while overflow and len(waiting) < self._waiting_max and self._waiting_octets < WAITING_OCTETS_MAX:
+            self._waiting_octets += len(overflow[0])
             try:
                 message = requests.decode(overflow.popleft(), self._bounds)
             except Malformed as error:

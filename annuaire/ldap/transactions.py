@@ -12,14 +12,14 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import ber, capabilities, controls, responses
 from annuaire.ldap.identity import Identity
-from annuaire.ldap.messages import AddRequest, ExtendedRequest, Message, ModifyRequest
+from annuaire.ldap.messages import ExtendedRequest, Message
 from annuaire.ldap.results import ResultCode
-from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome
+from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome, octets
 
 # A client that needs more writes a file.
 OPEN_MAX = 8
 UPDATES_MAX = 1_000
-# What the values of all updates that wait may take.
+# What all updates that wait may take.
 OCTETS_MAX = 16 * 1024 * 1024
 _UNSOLICITED = 0  # the message id of what nobody asked for
 
@@ -47,7 +47,7 @@ class Transactions:
         updates = self._open.pop(name, None)
         if updates is None:
             return _answer(message, ResultCode.unwillingToPerform, "there is no such transaction")
-        self._octets -= sum(_size(job.request) for _, job in updates)
+        self._octets -= sum(octets(job) for _, job in updates)
         if not commit or not updates:
             return _answer(message, ResultCode.success)
         group = WriteGroup(tuple([job for _, job in updates]), tuple([number for number, _ in updates]))
@@ -67,7 +67,7 @@ class Transactions:
             return WriteOutcome(
                 ResultCode.adminLimitExceeded, f"a transaction holds {UPDATES_MAX} updates at most"
             )
-        size = _size(job.request)
+        size = octets(job)
         if self._octets + size > OCTETS_MAX:
             return WriteOutcome(
                 ResultCode.adminLimitExceeded, f"updates that wait hold {OCTETS_MAX} octets at most"
@@ -123,15 +123,6 @@ def end(message: Message, group: WriteGroup, outcome: WriteOutcome) -> bytes:
     return responses.extended_response(
         message.message_id, outcome.code, outcome.matched.encode(), outcome.text, value=value
     )
-
-
-def _size(request: object) -> int:
-    """Octets of the values that an update brings."""
-    if isinstance(request, AddRequest):
-        return sum(len(value) for _, values in request.attributes for value in values)
-    if isinstance(request, ModifyRequest):
-        return sum(len(value) for _, _, values in request.changes for value in values)
-    return 0
 
 
 def _decode_end(value: bytes | None) -> tuple[bool, bytes]:

@@ -55,6 +55,25 @@ class WriteJob:
     quiet: bool = False
 
 
+def octets(job: WriteJob) -> int:
+    """What a write takes while it waits: its names, its values and those of its controls."""
+    request = job.request
+    if isinstance(request, WriteGroup):
+        return sum(map(octets, request.jobs))
+    size = len(request.dn) + sum(len(one.value or b"") for one in job.controls)
+    if isinstance(request, PasswordChange):
+        return size + len(request.old or b"") + len(request.new or b"")
+    if isinstance(request, ModifyDnRequest):
+        return size + len(request.new_rdn) + len(request.new_superior or b"")
+    if isinstance(request, AddRequest):
+        named = request.attributes
+    elif isinstance(request, ModifyRequest):
+        named = [(name, values) for _, name, values in request.changes]
+    else:
+        named = []
+    return size + sum(len(name) + sum(map(len, values)) for name, values in named)
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
     """How a write ended."""

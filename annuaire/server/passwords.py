@@ -20,10 +20,10 @@ from annuaire.ldap.guessing import Attempt, Guesses
 from annuaire.ldap.operations.bind import PasswordCheck
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
-from annuaire.ldap.writing import PasswordChange, WriteJob, WriteOutcome
+from annuaire.ldap.writing import PasswordChange, WriteJob, WriteOutcome, octets
 from annuaire.passwords import hashes
 from annuaire.server.threads import PasswordThreads
-from annuaire.server.writes import WriteThread
+from annuaire.server.writes import WriteThread, full
 
 Written = Callable[[WriteOutcome | AnnuaireError], None]
 # How often a write is prepared anew because the password was another one when it came to be written.
@@ -114,7 +114,13 @@ class Passwords:
             done(error)
             return
 
+        size = octets(job)
+        if not self._writes.room.take(size):
+            done(full())
+            return
+
         def prepared(found: Prepared | Declined | AnnuaireError) -> None:
+            self._writes.room.give_back(size)
             if isinstance(found, AnnuaireError):
                 done(found)
             elif isinstance(found, Declined):

@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IReactorFromThreads
 
@@ -20,7 +20,7 @@ from annuaire.config import Config
 from annuaire.domain import trace
 from annuaire.domain.trace import Trace
 from annuaire.errors import AnnuaireError, Misconfigured, Unavailable
-from annuaire.ldap.writing import WriteJob, WriteOutcome
+from annuaire.ldap.writing import WriteJob, WriteOutcome, octets
 
 log = logging.getLogger("annuaire.ldap")
 
@@ -56,10 +56,41 @@ class StoreWrites:
         return outcomes
 
 
-# Writes of one transaction: others wait for it no longer than a person does.
+# Writes of one transaction, and their octets: others wait for it no longer than a person does. One that is larger by
+# itself, as a transaction of LDAP may be, is done alone.
 TOGETHER_MAX = 100
-# Beyond so many that wait, the next are told to come back.
+TOGETHER_OCTETS_MAX = 8 * 1024 * 1024
+# Beyond so many that wait, or so many octets, the next are told to come back.
 WAITING_MAX = 5_000
+WAITING_OCTETS_MAX = 64 * 1024 * 1024
+
+
+class Room:
+    """What the writes of a worker take while they wait, be it for a thread that hashes or for the one that writes."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for as much; something that nothing waits with is always let in."""
+        if self._taken and self._taken + size > WAITING_OCTETS_MAX:
+            return False
+        self._taken += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self._taken -= size
+
+
+class _Waiting(NamedTuple):
+    job: WriteJob
+    size: int
+    done: Done
+
+
+def full() -> Unavailable:
+    """What is answered where there is no room."""
+    return Unavailable("too many writes at once, try again", "the queue of writes is full")
 
 
 class WriteThread:
@@ -68,20 +99,22 @@ class WriteThread:
     def __init__(self, reactor: IReactorFromThreads, perform: Perform) -> None:
         self._reactor = reactor
         self._perform = perform
-        self._waiting: queue.SimpleQueue[tuple[WriteJob, Done] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self.room = Room()
         self._thread: threading.Thread | None = None
         # Whether the store was there for the last writes; None: nothing has been written yet.
         self.reached: bool | None = None
 
     def submit(self, job: WriteJob, done: Done) -> None:
         """Call `done` in the reactor with the outcome, or with why there is none."""
-        if self._waiting.qsize() >= WAITING_MAX:
-            done(Unavailable("too many writes at once, try again", "the queue of writes is full"))
+        size = octets(job)
+        if self._waiting.qsize() >= WAITING_MAX or not self.room.take(size):
+            done(full())
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="writes", daemon=True)
             self._thread.start()
-        self._waiting.put((job, done))
+        self._waiting.put(_Waiting(job, size, done))
 
     def stop(self) -> None:
         """Let what was begun end; what waits behind it is not answered, so its clients know nothing of it."""
@@ -91,23 +124,34 @@ class WriteThread:
             self._thread = None
 
     def _run(self) -> None:
+        ahead: _Waiting | None = None  # taken from the queue, and too large to be done with those before it
+        stopping = False
         while True:
-            together: list[tuple[WriteJob, Done]] = []
-            item = self._waiting.get()
-            while item is not None:
-                together.append(item)
-                if len(together) == TOGETHER_MAX:
-                    break
+            if ahead is None:
+                ahead = None if stopping else self._waiting.get()
+                if ahead is None:
+                    return
+            together, size = [ahead], ahead.size
+            ahead = None
+            while ahead is None and len(together) < TOGETHER_MAX and not stopping:
                 try:
-                    item = self._waiting.get_nowait()
+                    ahead = self._waiting.get_nowait()
                 except queue.Empty:
                     break
-            if together:
-                outcomes = self._outcomes([job for job, _ in together])
-                for (_, done), outcome in zip(together, outcomes, strict=True):
-                    self._reactor.callFromThread(done, outcome)
-            if item is None:
-                return
+                if ahead is None:
+                    stopping = True
+                elif size + ahead.size <= TOGETHER_OCTETS_MAX:
+                    together.append(ahead)
+                    size += ahead.size
+                    ahead = None
+            outcomes = self._outcomes([one.job for one in together])
+            for one, outcome in zip(together, outcomes, strict=True):
+                self._reactor.callFromThread(self._done, one, outcome)
+            del together, one  # nothing is held of them while the next are waited for
+
+    def _done(self, waited: _Waiting, outcome: WriteOutcome | AnnuaireError) -> None:
+        self.room.give_back(waited.size)
+        waited.done(outcome)
 
     def _outcomes(self, jobs: list[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
         try:

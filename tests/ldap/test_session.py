@@ -10,6 +10,7 @@ from annuaire.errors import NotFound, Refused, Unavailable
 from annuaire.ldap import ber, controls, responses
 from annuaire.ldap.messages import Control
 from annuaire.ldap.search_requests import Bounds
+from annuaire.ldap.service import WAITING_OCTETS_MAX
 from annuaire.ldap.session import TURN_REQUESTS_MAX
 
 
@@ -45,6 +46,23 @@ class TestRequestsWithoutLogin:
         assert not client.session.idle
         assert asking.codes(first + client.rest()) == [(number, 0) for number in range(1, 1001)]
         assert client.session.idle
+        assert not client.session.full
+
+    def test_large_requests_wait_as_octets_beyond_a_megabyte(self, client):
+        # The first search has more to say, so that what follows waits.
+        client.directory.answers[1] = [b"", b"", asking.message(1, ber.tlv(0x65, b"\x0a\x01\0\x04\0\x04\0"))]
+        requests = [asking.compare(number, PERSON, "sn", b"x" * 300_000) for number in range(2, 32)]
+        data = client.say(asking.search(1))
+        for request in requests:
+            data += client.say(request)
+            if client.session.full:
+                break
+        assert client.session.full
+        assert len(client.session._waiting) == WAITING_OCTETS_MAX // 300_000 + 1
+        data += client.say(*requests[requests.index(request) + 1 :])
+        assert len(client.session._waiting) == WAITING_OCTETS_MAX // 300_000 + 1
+        data += client.rest()
+        assert [number for number, _ in asking.codes(data)] == list(range(1, 32))
         assert not client.session.full
 
     def test_unbind_ends_the_connection_without_an_answer(self, client):
