@@ -148,13 +148,8 @@ class Views:
             )
             return
         made: dict[tuple[bytes, tuple[tuple[str, tuple[bytes, ...]], ...]], IndexEntry] = {}
-        for seers, face in (
-            (STRANGERS, Face.INTEROP),
-            (Audience.DGS, Face.INTEROP),
-            (Audience.APICRYPT, Face.NATIVE),
-            (Audience.ADMIN, Face.WHOLE),
-        ):
-            shown = [self._said(one, face) for one in known if seers & ~one.faces.get(face, NOBODY) == 0]
+        for seers, face, those in self._seen(known):
+            shown = [self._said(one, face) for one in those]
             # Inside the sphere its own address comes first, outside the mailboxes of the trust space.
             said = [*national, *shown] if face == Face.INTEROP else [*shown, *national]
             if not said:
@@ -170,6 +165,21 @@ class Views:
         for one in known:
             if Face.ROUTING in one.faces:
                 yield self._routing(one)
+
+    @staticmethod
+    def _seen(known: list[_Known]) -> Iterator[tuple[Audience, Face, list[_Known]]]:
+        """Who sees which accounts of a person with which face; who sees the same, together."""
+        strangers, dgs = (
+            [one for one in known if seers & ~one.faces.get(Face.INTEROP, NOBODY) == 0]
+            for seers in (STRANGERS, Audience.DGS)
+        )
+        if strangers == dgs:
+            yield STRANGERS | Audience.DGS, Face.INTEROP, strangers
+        else:
+            yield STRANGERS, Face.INTEROP, strangers
+            yield Audience.DGS, Face.INTEROP, dgs
+        for audience, face in ((Audience.APICRYPT, Face.NATIVE), (Audience.ADMIN, Face.WHOLE)):
+            yield audience, face, [one for one in known if audience in one.faces.get(face, NOBODY)]
 
     def _said(self, known: _Known, face: Face) -> Said:
         labels = [self._rules.professions.label(code) for code in known.account.professions]

@@ -18,6 +18,7 @@ of these changes is written anew. Only equality rows and n-grams of other attrib
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from annuaire.index import entry as entries
@@ -29,11 +30,12 @@ from annuaire.ldap import ber, responses
 _ENTRY_DN = "entryDN"
 
 
-class Terms(NamedTuple):
-    """Under what an entry is found by some of its attributes."""
+class Changed(NamedTuple):
+    """The text of an attribute's values, of which n-grams are made, before and after."""
 
-    digests: frozenset[bytes]
-    grams: frozenset[tuple[int, bytes]]  # attribute number, term
+    attribute: int
+    before: str
+    after: str
 
 
 class Amendment(NamedTuple):
@@ -41,11 +43,22 @@ class Amendment(NamedTuple):
 
     details: bytes
     answer: bytes
-    before: Terms
-    after: Terms
+    # Digests of values, for the pages: those that go and those that come.
+    gone: frozenset[bytes]
+    come: frozenset[bytes]
+    texts: tuple[Changed, ...]
 
 
-_NO_TERMS = Terms(frozenset(), frozenset())
+_NONE: frozenset[bytes] = frozenset()
+# Pairs of texts remembered: the entries of one person, each for its audiences, share theirs.
+KNOWN_TEXTS = 256
+
+
+@lru_cache(KNOWN_TEXTS)
+def terms(before: str, after: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The terms of n-grams that go and those that come, when one text becomes another."""
+    old, new = ngrams.text_terms(before), ngrams.text_terms(after)
+    return tuple(old - new), tuple(new - old)
 
 
 def amendment(
@@ -89,14 +102,20 @@ def amendment(
         old.shape,
     )
     if not numbers:
-        return Amendment(details, answer, _NO_TERMS, _NO_TERMS)
+        return Amendment(details, answer, _NONE, _NONE, ())
     before = ber.decode_attributes(was[old.offsets[0] : old.offsets[-1]])
-    before_operational = ber.decode_attributes(old.operational)
+    listed, texts = _listed(before, ber.decode_attributes(old.operational), numbers, numbering)
+    to_list, new_texts = _listed(decoded, entry.operational, numbers, numbering)
+    changed_texts = [
+        Changed(number, texts.get(number, ""), new_texts.get(number, ""))
+        for number in texts.keys() | new_texts.keys()
+    ]
     return Amendment(
         details,
         answer,
-        _terms(before, before_operational, numbers, numbering),
-        _terms(decoded, entry.operational, numbers, numbering),
+        frozenset(listed - to_list),
+        frozenset(to_list - listed),
+        tuple([one for one in changed_texts if one.before != one.after]),
     )
 
 
@@ -107,15 +126,15 @@ def _operational(description: str, values: Sequence[bytes], numbering: Numbering
     return plan.operational(description, tuple(values))[0]
 
 
-def _terms(
+def _listed(
     user: Mapping[str, Sequence[bytes]],
     operational: Mapping[str, Sequence[bytes]],
     numbers: set[int],
     numbering: Numbering,
-) -> Terms:
-    """Of the attributes of these numbers, what `prepare` would list."""
+) -> tuple[set[bytes], dict[int, str]]:
+    """Of the attributes of these numbers, the digests and the texts that `prepare` would list."""
     digests: set[bytes] = set()
-    texts: dict[int, list[str]] = {}
+    folded: dict[int, list[str]] = {}
     for description, values in user.items():
         plan = numbering.plan(description)
         if plan is None or plan.number not in numbers:
@@ -124,14 +143,9 @@ def _terms(
             if digest is not None:
                 digests.add(digest)
             if text is not None:
-                texts.setdefault(plan.number, []).append(text)
+                folded.setdefault(plan.number, []).append(text)
     for description, values in operational.items():
         plan = numbering.plan(description)
         if plan is not None and plan.number in numbers and description != _ENTRY_DN:
             digests.update(plan.operational(description, tuple(values))[1])
-    grams = {
-        (number, term)
-        for number, folded in texts.items()
-        for term in ngrams.text_terms(ngrams.text_of(folded))
-    }
-    return Terms(frozenset(digests), frozenset(grams))
+    return digests, {number: ngrams.text_of(texts) for number, texts in folded.items()}

@@ -114,7 +114,9 @@ class _Writing:
         self._gone_base = self._set(b"gone-base")
         self._gone_recent = self._set(b"gone-recent")
         self._amended = self._set(b"amended")  # of the base, those of which the record stands here
+        # Postings that lose ids, and ids that postings take.
         self._corrected: dict[bytes, BitMap] = {}
+        self._marked: dict[bytes, list[int]] = {}
         self._facts: dict[bytes, bytes] = {}
         self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
@@ -132,11 +134,7 @@ class _Writing:
         log = LogWriter(self._transaction, self._databases["views"])
         _begin_log(self._base, log)
         self._moved.write(log, view_log.now())
-        for key, ids in self._corrected.items():
-            if ids:
-                self._put("postings", key, postings.serialize(ids))
-            else:
-                self._transaction.delete(key, db=self._databases["postings"])
+        self._write_corrections()
         with self._transaction.cursor(self._databases["postings"]) as cursor:
             self._growth.write(cursor)
         for bucket, page in self._rows.items():
@@ -230,28 +228,36 @@ class _Writing:
             self._moved.come(uuid, entry.audiences, found.details, found.answer, entry.passwords)
         if kept != record:
             self._put("entries", layout.ID.pack(layout.ADDED + identifier if frozen else identifier), kept)
+            again = not frozen or identifier in self._amended
             if frozen:
                 self._amended.add(identifier)
-            self._correct(frozen, identifier, found)
+            self._correct(frozen, identifier, found, again)
         return True
 
-    def _correct(self, frozen: bool, identifier: int, found: Amendment) -> None:
-        """Of the recent part what is true; of the base what is true besides, and what no longer is."""
+    def _correct(self, frozen: bool, identifier: int, found: Amendment, again: bool) -> None:
+        """Of the recent part what is true; of the base what is true besides, and what no longer is.
+
+        again: something was said before of what is said now.
+        """
         here = identifier + layout.ADDED if frozen else identifier
         no_more = identifier + layout.REMOVED
-        before, after = found.before, found.after
-        for digest in before.digests - after.digests:
-            if not self._take_row(digest, here):
+        for digest in found.gone:
+            if not (again and self._take_row(digest, here)):
                 self._put_row(digest, no_more)
-        for digest in after.digests - before.digests:
-            if not (frozen and self._take_row(digest, no_more)):
+        for digest in found.come:
+            if not (again and frozen and self._take_row(digest, no_more)):
                 self._put_row(digest, here)
-        for attribute, term in before.grams - after.grams:
-            if not self._take_gram(attribute, term, here):
-                self._put_gram(attribute, term, no_more)
-        for attribute, term in after.grams - before.grams:
-            if not (frozen and self._take_gram(attribute, term, no_more)):
-                self._put_gram(attribute, term, here)
+        local = identifier & layout.CHUNK_MASK
+        for attribute, before, after in found.texts:
+            gone, come = amending.terms(before, after)
+            true = layout.posting_key(here >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
+            false = layout.posting_key(no_more >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
+            for term in gone:
+                if not (again and self._take_id(true + term, local)):
+                    self._put_id(false + term, local)
+            for term in come:
+                if not (again and frozen and self._take_id(false + term, local)):
+                    self._put_id(true + term, local)
 
     def _put_row(self, digest: bytes, number: int) -> None:
         self._page(digest).extend(digest + number.to_bytes(4, "little"))
@@ -265,23 +271,28 @@ class _Writing:
             del page[at : at + layout.ROW_SIZE]
         return at >= 0
 
-    def _put_gram(self, attribute: int, term: bytes, number: int) -> None:
-        self._grams(attribute, term, number).add(number & layout.CHUNK_MASK)
+    def _put_id(self, key: bytes, local: int) -> None:
+        self._marked.setdefault(key, []).append(local)
 
-    def _take_gram(self, attribute: int, term: bytes, number: int) -> bool:
-        ids, local = self._grams(attribute, term, number), number & layout.CHUNK_MASK
+    def _take_id(self, key: bytes, local: int) -> bool:
+        ids = self._corrected.get(key)
+        if ids is None:
+            raw = self._get("postings", key)
+            ids = self._corrected[key] = BitMap() if raw is None else postings.deserialize(raw)
         found = local in ids
         ids.discard(local)
         return found
 
-    def _grams(self, attribute: int, term: bytes, number: int) -> BitMap:
-        """A posting of the recent part that is written back at the end."""
-        key = layout.posting_key(number >> layout.CHUNK_BITS, layout.GRAM, attribute, term)
-        found = self._corrected.get(key)
-        if found is None:
-            raw = self._get("postings", key)
-            found = self._corrected[key] = BitMap() if raw is None else postings.deserialize(raw)
-        return found
+    def _write_corrections(self) -> None:
+        """Out of postings first, then into them: no entry goes and comes in one."""
+        for key, ids in self._corrected.items():
+            if ids:
+                self._put("postings", key, postings.serialize(ids))
+            else:
+                self._transaction.delete(key, db=self._databases["postings"])
+        for key in sorted(self._marked):
+            more = postings.serialize_small(sorted(self._marked[key]))
+            self._put("postings", key, postings.joined(self._get("postings", key), more))
 
     def _listed(self, digest: bytes) -> list[int]:
         page = self._page(digest)
