@@ -23,6 +23,7 @@ from annuaire.store.entries import EntryRow
 def rules(source: StoreSource) -> Rules:
     """The judgement of a process's writes."""
     schema = source.schema()
+    standing = accounts.order_of(source.settings, datetime.now(UTC))
 
     def judge(
         writer: Writer,
@@ -32,9 +33,8 @@ def rules(source: StoreSource) -> Rules:
         new: Attributes | None,
         identity: bytes,
     ) -> Kept:
-        order = accounts.order_of(
-            source.settings,
-            datetime.now(UTC),
+        order = standing._replace(
+            now=datetime.now(UTC),
             writing=Writing.ADMINISTRATOR if job.grant.attributes is None else Writing.PERSON,
             actor=job.actor,
             touched=_touched(job, old, new, schema),
@@ -45,7 +45,7 @@ def rules(source: StoreSource) -> Rules:
             settled = write_accounts.settle(writer, row, old, new, order)
         except RuleError as refused:
             raise WriteRefusedError(refused.code, refused.text) from None
-        return Kept(settled.attributes, settled.hides)
+        return Kept(settled.attributes, settled.hides, settled.account)
 
     return judge
 

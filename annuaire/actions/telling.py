@@ -114,9 +114,8 @@ def _named(attributes: Attributes | None) -> dict[str, Any] | None:
     """How a journal names what an entry is: an account by its native address, a service account by its name."""
     if attributes is None:
         return None
-    account = accounts.of(attributes)
-    if account is not None:
-        return {"account": account.native}
+    if accounts.is_one(attributes):
+        return {"account": _text(attributes, "mail")}
     if AUDIENCE in attributes:
         return {"service": _text(attributes, "uid"), "audience": _text(attributes, AUDIENCE)}
     return None

@@ -14,6 +14,7 @@ from annuaire.actions import entry_rules, preparing, recording, references, rela
 from annuaire.actions.recording import Recording
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
+from annuaire.domain.account import Account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn, modification, renaming, tree, write_controls, written_values
@@ -52,7 +53,10 @@ class Kept(NamedTuple):
 
     attributes: Attributes
     hides: bool = False  # strangers lose sight of somebody by it
+    account: Account | None = None  # that it is
 
+
+_NOTHING = Asked()
 
 # Judges an entry that is to be (old is None: new; new is None: gone) and records in the transaction what it implies.
 # Raises WriteRefusedError.
@@ -79,13 +83,14 @@ class Writes:
         try:
             with recording.recording(self._source, self._folder, jobs[0].actor) as begun:
                 for job in jobs:
-                    if isinstance(job.request, WriteGroup):
-                        outcome = self._all_or_none(begun, job.request.jobs, refusals)
+                    group = job.request if isinstance(job.request, WriteGroup) else None
+                    parts = self._all_or_none(begun, (job,) if group is None else group.jobs, refusals)
+                    if isinstance(parts, AnnuaireError):
+                        outcomes.append(parts)
+                    elif group is not None:
+                        outcomes.append(replace(parts[-1], controls=(), parts=tuple(parts)))
                     else:
-                        outcome = self._all_or_none(begun, (job,), refusals)
-                        if isinstance(outcome, WriteOutcome):
-                            [outcome] = outcome.parts
-                    outcomes.append(outcome)
+                        outcomes += parts
             if refusals:
                 # Whoever was refused for what another one has just written is to find it.
                 self._references.reach(begun.writer.committed_head)
@@ -98,8 +103,8 @@ class Writes:
 
     def _all_or_none(
         self, begun: Recording, jobs: Sequence[WriteJob], refusals: list[tuple[WriteJob, WriteOutcome]]
-    ) -> WriteOutcome | AnnuaireError:
-        """One job, or those of a transaction: done or undone by themselves. `parts` says how each ended."""
+    ) -> list[WriteOutcome] | AnnuaireError:
+        """One job, or those of a transaction: done or undone by themselves. How each ended that was begun."""
         parts: list[WriteOutcome] = []
         hidden = False
         try:
@@ -124,7 +129,7 @@ class Writes:
             return unforeseen
         else:
             begun.hides = begun.hides or hidden
-        return replace(parts[-1], controls=(), parts=tuple(parts))
+        return parts
 
     # What one job asks.
 
@@ -161,7 +166,7 @@ class _One:
         request = job.request
         assert not isinstance(request, PasswordChange | WriteGroup)
         try:
-            asked = write_controls.read(job.controls, self._schema)
+            asked = write_controls.read(job.controls, self._schema) if job.controls else _NOTHING
             name = dn.parse(request.dn.decode())
         except (Malformed, UnicodeDecodeError) as error:
             text = error.public if isinstance(error, Malformed) else "not UTF-8"
@@ -205,15 +210,15 @@ class _One:
             raise WriteRefusedError(ResultCode.noSuchObject, "its parent does not exist", self._matched(key))
         if self._writer.entry_by_uuid(identity) is not None:
             raise WriteRefusedError(ResultCode.constraintViolation, "entryUUID: it is another entry's")
-        kept = self._kept(name, None, None, attributes, identity)
+        kept = self._kept(name, key, None, None, attributes, identity)
         row = self._writer.add(
             NewEntry(
-                key, parent, dn.format(name), identity, *preparing.encode(dict(kept)), self._structural(kept),
-                *account.described(kept, identity),
+                key, parent, dn.format(name), identity, *preparing.encode(dict(kept.attributes)),
+                self._structural(kept.attributes), *account.described_as(kept.account, identity),
             ),
             stamps,
         )  # fmt: skip
-        return _after(asked, row, kept)
+        return _after(asked, row, kept.attributes)
 
     def _modify(self, request: ModifyRequest, name: Dn, asked: Asked) -> list[Control]:
         self._permitted(request)
@@ -228,11 +233,15 @@ class _One:
             new = modification.apply(old, changes, self._schema)
         except ModificationError as error:
             raise WriteRefusedError(error.violation.code, error.violation.text) from None
-        own = dn.parse(row.dn)
-        missing = [pair for pair in own.rdn.pairs if not renaming.holds(new, pair, self._schema)]
+        own = name if row.dn.encode() == request.dn else dn.parse(row.dn)
+        missing = [
+            pair
+            for pair in own.rdn.pairs
+            if self._differs(pair[0], old, new) and not renaming.holds(new, pair, self._schema)
+        ]
         if missing and all(renaming.holds(old, pair, self._schema) for pair in missing):
             raise WriteRefusedError(ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it")
-        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        response = _before(asked, row, old)
         if new != old:
             # Without one that holds, the schema says what is wrong.
             structural = self._structural(new) or row.structural
@@ -241,28 +250,28 @@ class _One:
                     ResultCode.objectClassModsProhibited,
                     f"the structural class of an entry does not change: {row.structural}, not {structural}",
                 )
-            kept = self._kept(own, row, old, new, row.uuid)
+            kept = self._kept(own, row.key, row, old, new, row.uuid)
             row = self._writer.replace(
                 row,
-                *preparing.encode(dict(kept)),
+                *preparing.encode(dict(kept.attributes)),
                 structural,
-                *account.described(kept, row.uuid),
+                *account.described_as(kept.account, row.uuid),
                 stamped=not self._job.quiet,
             )
-            new = kept
+            new = kept.attributes
         return [*response, *_after(asked, row, new)]
 
     def _delete(self, name: Dn, asked: Asked) -> list[Control]:
         row = self._existing(name)
         old = preparing.decode(row.attributes, row.passwords)
         self._hold(asked, row, old)
-        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        response = _before(asked, row, old)
         below = list(self._writer.subtree(row.key)) if asked.tree_delete else []
         if not below and self._writer.has_children(row.key):
             raise WriteRefusedError(ResultCode.notAllowedOnNonLeaf, "entries lie below it")
         for one in (*reversed(below), row):
             attributes = preparing.decode(one.attributes, one.passwords)
-            self._kept(dn.parse(one.dn), one, attributes, None, one.uuid)
+            self._kept(dn.parse(one.dn), one.key, one, attributes, None, one.uuid)
             self._writer.delete(one)
         gone = {one.key: None for one in (row, *below)}
         self._writes.references.follow(self._writer, gone)
@@ -293,9 +302,9 @@ class _One:
             raise WriteRefusedError(
                 ResultCode.noSuchObject, "the new superior does not exist", self._matched(key)
             )
-        response = write_controls.before(asked, row.dn, old, views.operational_of(row))
+        response = _before(asked, row, old)
         new = renaming.values(old, old_name.rdn, rdn, request.delete_old_rdn, self._schema)
-        kept = self._kept(new_name, row, old, new, row.uuid)
+        kept = self._kept(new_name, key, row, old, new, row.uuid)
         below = list(self._writer.subtree(row.key))
         moves = [(row, Moved(row.id, key, parent, dn.format(new_name)))]
         gone: dict[bytes, Dn | None] = {row.key: new_name}
@@ -308,12 +317,12 @@ class _One:
         self._writer.move(moves)
         moved = self._writer.entry_by_id(row.id)
         assert moved is not None
-        if kept != old:
-            moved = self._writer.replace(
-                moved, *preparing.encode(dict(kept)), row.structural, *account.described(kept, row.uuid)
-            )
+        if kept.attributes != old:
+            encoded = preparing.encode(dict(kept.attributes))
+            described = account.described_as(kept.account, row.uuid)
+            moved = self._writer.replace(moved, *encoded, row.structural, *described)
         self._writes.references.follow(self._writer, gone)
-        return [*response, *_after(asked, moved, kept)]
+        return [*response, *_after(asked, moved, kept.attributes)]
 
     def _moves(self, old: bytes, new: bytes) -> None:
         """Refuse what would be no move of any entry."""
@@ -346,6 +355,8 @@ class _One:
         return row
 
     def _hold(self, asked: Asked, row: EntryRow, attributes: Attributes) -> None:
+        if asked.assertion is None:
+            return
         everything = attributes | views.operational_of(row)
         write_controls.hold(asked, row.dn, everything, self._schema)
 
@@ -384,17 +395,26 @@ class _One:
                     ResultCode.insufficientAccessRights, f"{written} is not yours to change"
                 )
 
+    def _differs(self, attribute: str, old: Attributes, new: Attributes) -> bool:
+        description = self._schema.canonical(attribute)
+        return old.get(description) != new.get(description)
+
     def _kept(
-        self, name: Dn, row: EntryRow | None, old: Attributes | None, new: Attributes | None, identity: bytes
-    ) -> Attributes:
+        self,
+        name: Dn,
+        key: bytes,
+        row: EntryRow | None,
+        old: Attributes | None,
+        new: Attributes | None,
+        identity: bytes,
+    ) -> Kept:
         """Ask the rules of accounts and the schema about the entry as it will be."""
         kept = self._writes.rules(self._writer, self._job, row, old, new, identity)
         self._hides = self._hides or kept.hides
-        if new is None:
-            return {}
-        self._agree(name, kept.attributes)
-        self._placed(account.is_one(kept.attributes), self._key(name))
-        return kept.attributes
+        if new is not None:
+            self._agree(name, kept.attributes)
+            self._placed(kept.account is not None, key)
+        return kept
 
     def _placed(self, is_account: bool, key: bytes) -> None:
         verdict = entry_rules.placed(is_account, key, self._tree)
@@ -410,5 +430,13 @@ class _One:
         return self._schema.structural_class(attributes) or ""
 
 
+def _before(asked: Asked, row: EntryRow, attributes: Attributes) -> list[Control]:
+    if asked.before is None:
+        return []
+    return write_controls.before(asked, row.dn, attributes, views.operational_of(row))
+
+
 def _after(asked: Asked, row: EntryRow, attributes: Attributes) -> list[Control]:
+    if asked.after is None:
+        return []
     return write_controls.after(asked, row.dn, attributes, views.operational_of(row))
