@@ -19,6 +19,8 @@ ADMIN = f"cn=admin,{SUFFIX}"
 PASSWORD = "un-secret-de-test"
 # Alone it takes a second; beside other work on two cores half a minute has been too short.
 START_SECONDS = 120.0
+# A server is given some seconds to end, and then killed by its supervisor; a client waits for an answer.
+PATIENCE_SECONDS = 60.0
 
 
 class Server:
@@ -46,11 +48,12 @@ class Server:
             cwd=self.state.parent,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             **options,
         )
 
-    def start(self) -> "Server":
+    def launch(self) -> "Server":
+        """Begin to start."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "annuaire", "serve", "--workers", str(self.workers)],
@@ -60,6 +63,12 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
+        return self
+
+    def start(self) -> "Server":
+        """Start, and wait until it serves."""
+        self.launch()
+        assert self.process is not None
         until = time.monotonic() + START_SECONDS
         while not self.described().get("ready"):
             assert self.process.poll() is None, f"the server ended: {self.log.read_text()}"
@@ -71,7 +80,7 @@ class Server:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_SECONDS)
 
     def described(self) -> dict:
         found = states.serving(self.state)
@@ -96,7 +105,7 @@ class Server:
         return f"ldap://127.0.0.1:{self.port()}"
 
     def connect(self, listener: str = "ldap") -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port(listener)), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port(listener)), timeout=PATIENCE_SECONDS)
 
 
 @contextlib.contextmanager

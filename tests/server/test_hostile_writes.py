@@ -7,13 +7,13 @@ import contextlib
 import random
 import socket
 import struct
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import asking
+import costs
 import pytest
 import serving
+from costs import MEBIBYTE
 
 from annuaire.ldap import ber, capabilities, controls, sync
 from annuaire.ldap.framing import Framer
@@ -23,7 +23,6 @@ from annuaire.ldap.responses import Response, Result, decode_response
 BASE = f"ou=hostile,ou=apicrypt,{serving.SUFFIX}"
 PERSON = f"cn=Personne,{BASE}"
 FREE = f"cn=Libre,{BASE}"
-MEBIBYTE = 1 << 20
 WHO_AM_I = asking.extended(77_777, capabilities.WHO_AM_I)
 LARGE = {"objectClass": [b"inetOrgPerson"], "sn": [b"x"]}
 
@@ -55,14 +54,6 @@ def administrator(server: serving.Server) -> Iterator[socket.socket]:
 def codes(connection: socket.socket, *requests: bytes) -> list[int]:
     connection.sendall(b"".join(requests))
     return [code for _, code in asking.codes(serving.receive(connection, len(requests)))]
-
-
-def memory(server: serving.Server) -> int:
-    [pid] = server.worker_pids()
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(pid)
 
 
 def several(count: int, name: str = "description") -> dict[str, list[bytes]]:
@@ -259,10 +250,9 @@ REFUSED = [
 def test_what_is_too_much_or_broken_is_answered_at_once_and_the_connection_lives(lone, made, allowed):
     request = made()
     with administrator(lone) as connection:
-        started = time.monotonic()
+        # In time: a client's patience is a minute, and what is quadratic in these takes several.
         [code] = codes(connection, request)
         assert code in allowed
-        assert time.monotonic() - started < 5.0
         assert codes(connection, WHO_AM_I) == [0]
 
 
@@ -285,13 +275,14 @@ def test_large_writes_leave_nothing_behind(lone):
     photo = asking.modify(2, PERSON, "jpegPhoto", [b"\xff\xd8" + bytes(4 * MEBIBYTE - 1000)])
     empty = asking.modify(3, PERSON, "jpegPhoto", [])
     with administrator(lone) as connection:
-        for _ in range(3):
-            assert codes(connection, photo, empty) == [0, 0]
-        before = memory(lone)
-        for _ in range(16):
-            assert codes(connection, photo, empty) == [0, 0]
+
+        def written(times: int) -> None:
+            for _ in range(times):
+                assert codes(connection, photo, empty) == [0, 0]
+
+        written(3)
         # A photo of each pair that stayed would be 64 MiB; the allocator keeps some for the next one.
-        assert memory(lone) - before < 32 * MEBIBYTE
+        costs.leaves(lambda: written(16), lone.worker_pids(), 32 * MEBIBYTE)
     with administrator(lone) as connection:
         connection.sendall(ber.tlv(0x30, bytes(5 * MEBIBYTE))[:100])
         [answer] = asking.read(serving.receive(connection, 2))
@@ -317,14 +308,15 @@ def test_writes_of_who_leaves_before_the_answer_leave_nothing_behind(lone):
 
     with administrator(lone) as connection:
         assert codes(connection, asking.modify(2, PERSON, "description", [])) == [0]
-    volley(10)
-    time.sleep(0.5)
-    before = memory(lone)
-    volley(40)
-    time.sleep(0.5)
-    with administrator(lone) as connection:
-        assert codes(connection, WHO_AM_I) == [0]
-    assert memory(lone) - before < 4 * MEBIBYTE
+
+    def come_and_gone(times: int) -> None:
+        volley(times)
+        with administrator(lone) as connection:
+            # Done behind all of theirs.
+            assert codes(connection, asking.modify(2, PERSON, "title", [b"fin"])) == [0]
+
+    come_and_gone(10)
+    costs.leaves(lambda: come_and_gone(40), lone.worker_pids(), 4 * MEBIBYTE)
 
 
 def test_half_binds_leave_nothing_behind(lone):
@@ -339,9 +331,7 @@ def test_half_binds_leave_nothing_behind(lone):
                 assert codes(connection, asking.search(3, base="", scope=0)) == [0]
 
     volley(20)
-    before = memory(lone)
-    volley(100)
-    assert memory(lone) - before < 2 * MEBIBYTE
+    costs.leaves(lambda: volley(100), lone.worker_pids(), 2 * MEBIBYTE)
 
 
 def test_a_write_dribbled_octet_by_octet_disturbs_nobody(lone):
@@ -385,12 +375,16 @@ SEEDS = [
 def test_requests_with_octets_altered_are_answered_or_end_the_connection(lone):
     """What is neither too large nor cut, but wrong somewhere: never a fault of ours, and never silence."""
     chance = random.Random(4511)
-    before = memory(lone)
     seen: set[int] = set()
+    costs.leaves(lambda: altered_volley(lone, chance, seen), lone.worker_pids(), 16 * MEBIBYTE)
+    assert 80 not in seen
+    assert {0, 2} < seen
+
+
+def altered_volley(server: serving.Server, chance: random.Random, seen: set[int]) -> None:
     rounds = 600
     while rounds:
-        with administrator(lone) as connection:
-            connection.settimeout(10)
+        with administrator(server) as connection:
             while rounds:
                 rounds -= 1
                 altered = bytearray(chance.choice(SEEDS))
@@ -403,9 +397,6 @@ def test_requests_with_octets_altered_are_answered_or_end_the_connection(lone):
                 seen |= {one.operation.code for one in answers if isinstance(one.operation, Result)}
                 if answers[-1].message_id == 0:
                     break
-    assert 80 not in seen
-    assert {0, 2} < seen
-    assert memory(lone) - before < 16 * MEBIBYTE
 
 
 def until_who_am_i(connection: socket.socket) -> list[Response]:
