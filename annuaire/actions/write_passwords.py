@@ -196,8 +196,8 @@ def _modify(
         if _is_password(name, schema):
             if kind == DELETE_VALUES and given:
                 values = [value for one in given for value in _found(one, job, now)]
+                exact = exact or not set(values).isdisjoint(now)
                 now = [value for value in now if value not in values]
-                exact = True
             elif kind in (ADD_VALUES, REPLACE_VALUES):
                 values = _kept(given, job, names, rules, salt)
                 now = values if kind == REPLACE_VALUES else [*now, *values]
@@ -236,13 +236,17 @@ def _kept(
 
 
 def _found(given: bytes, job: WriteJob, held: Sequence[bytes]) -> Sequence[bytes]:
-    """The values that are meant by one to be deleted: itself, if it is a hash that administrators have read."""
+    """The values that are meant by one to be deleted: itself, if it is a hash that administrators have read.
+
+    One that is nothing of the entry is handed on as it is where it is no guess of its owner's: whether there is no such
+    value or no such entry is for the write to find out.
+    """
     if job.grant.attributes is None and given in held:
         return (given,)
     found = hashes.matching(held, given)
-    if not found:
+    if not found and held and job.grant.attributes is not None:
         raise _WrongError(given)
-    return found
+    return found or (given,)
 
 
 def _judge(chosen: bytes, names: Sequence[str], rules: Rules) -> None:

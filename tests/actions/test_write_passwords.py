@@ -136,7 +136,8 @@ def test_a_password_to_be_deleted_is_found_with_everything_that_is_kept_of_it():
 
 
 def test_one_that_is_no_password_of_the_entry_is_a_guess():
-    assert declined(modify((DELETE_VALUES, OTHER))) == (ResultCode.noSuchAttribute, b"\x30\x00", OTHER)
+    wanted = (ResultCode.noSuchAttribute, b"\x30\x00", OTHER)
+    assert declined(modify((DELETE_VALUES, OTHER)), grant=PERSON) == wanted
     assert declined(PasswordChange(NAME, OTHER, SECRET)) == (
         ResultCode.invalidCredentials,
         b"\x30\x00",
@@ -145,14 +146,25 @@ def test_one_that_is_no_password_of_the_entry_is_a_guess():
     assert declined(PasswordChange(NAME, SECRET, OTHER), ())[0] == ResultCode.invalidCredentials
 
 
+@pytest.mark.parametrize(
+    ("held", "grant"), [(HELD, Grant()), ((), Grant()), ((), PERSON)], ids=["wrong", "nothing", "own"]
+)
+def test_what_is_no_guess_is_for_the_write_to_miss(held, grant):
+    found = prepared(modify((DELETE_VALUES, OTHER)), held, grant)
+    assert found.job.request.changes == [(DELETE_VALUES, "userPassword", [OTHER])]
+    assert not found.exact, "nothing is prepared anew for it"
+    gone = prepared(modify((DELETE_VALUES,), (DELETE_VALUES, SECRET)), held, grant)
+    assert gone.job.request.changes[1] == (DELETE_VALUES, "userPassword", [SECRET])
+
+
 def test_changes_are_taken_one_after_the_other():
     found = prepared(modify((DELETE_VALUES, SECRET), (ADD_VALUES, OTHER), (DELETE_VALUES, OTHER)))
     (_, _, gone), (_, _, added), (_, _, again) = found.job.request.changes
     assert gone == list(HELD)
     assert answers(added, OTHER)
     assert again == added
-    assert declined(modify((REPLACE_VALUES, OTHER), (DELETE_VALUES, SECRET)))[0] == ResultCode.noSuchAttribute
-    assert declined(modify((DELETE_VALUES,), (DELETE_VALUES, SECRET)))[0] == ResultCode.noSuchAttribute
+    replaced = modify((REPLACE_VALUES, OTHER), (DELETE_VALUES, SECRET))
+    assert declined(replaced, grant=PERSON)[0] == ResultCode.noSuchAttribute
 
 
 def test_a_change_with_the_old_password_replaces_exactly_what_it_was_verified_against():

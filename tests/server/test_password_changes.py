@@ -229,6 +229,10 @@ def test_a_password_in_clear_is_hashed_whichever_write_gives_it(server: serving.
         with pytest.raises(LDAPOperationResult) as refused:
             admin.modify(made, {"userPassword": [(ldap3.MODIFY_DELETE, ["jamais"])]})
         assert refused.value.result == 16
+        assert "jamais" not in str(refused.value)
+        with pytest.raises(LDAPOperationResult) as refused:
+            admin.modify(name("personne"), {"userPassword": [(ldap3.MODIFY_DELETE, ["jamais"])]})
+        assert (refused.value.result, refused.value.dn) == (32, APICRYPT)
 
 
 def test_people_give_their_password_and_never_a_hash_of_it(server: serving.Server) -> None:
