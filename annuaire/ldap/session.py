@@ -416,7 +416,7 @@ class Session(Association):
             audience = Audience.ADMIN if self._is_own(operation.dn) else self.audience
             referred = elsewhere.answer(message, self._service, audience)
             own = self._own_entries
-            return referred or compare.answer(message, self._service, own, audience)
+            return referred or compare.answer(message, self._service, own, audience, self.channel)
         begun = writes.begin(
             message, self._service, self.identity, self.audience, self.peer, self.channel, self.transactions
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scram_client import Scram
-from session_client import ADMIN, SCHEMA, USER, Client, key
+from session_client import ADMIN, PERSON, SCHEMA, USER, Client, key
 
 from annuaire.domain import scram
 from annuaire.domain.audience import NOBODY, Audience
@@ -449,7 +449,10 @@ class TestPasswordsInClear:
         for described in ("userPassword", "USERPASSWORD;x-a", "2.5.4.35"):
             assert client.result(asking.modify(1, name, described, [b"x"])).code == 13
             assert client.result(asking.add(1, name, {described: [b"x"]})).code == 13
+            assert client.result(asking.compare(1, name, described, b"x")).code == 13
+            assert client.result(asking.compare(1, PERSON, described, b"x")).code == 13
         assert client.result(asking.modify(1, name, "cn", [b"x"])).code == 50
+        assert client.result(asking.compare(1, PERSON, "sn", b"x")).code == 5
         # Who binds without sending it may do the rest.
         assert Scram(client, ADMIN, b"secret").run() == 0
 
@@ -457,6 +460,7 @@ class TestPasswordsInClear:
     def test_tls_and_unix_sockets_are_safe(self, channel):
         client = client_on(channel, require_tls=True)
         assert client.result(asking.bind(1, ADMIN, "secret")).code == 0
+        assert client.result(asking.compare(1, PERSON, "userPassword", b"x")).code == 16
 
     def test_a_stranger_is_whoever_the_channel_says(self):
         client = client_on(Channel(unbound=NOBODY))

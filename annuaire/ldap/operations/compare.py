@@ -9,6 +9,7 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import assertion, responses
 from annuaire.ldap import dn as names
+from annuaire.ldap.channel import Channel
 from annuaire.ldap.messages import CompareRequest, Message
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.root_dse import OwnEntries
@@ -16,14 +17,16 @@ from annuaire.ldap.selection import Selection
 from annuaire.ldap.service import Service
 
 
-def answer(message: Message, service: Service, own: OwnEntries, audience: Audience) -> bytes:
+def answer(
+    message: Message, service: Service, own: OwnEntries, audience: Audience, channel: Channel
+) -> bytes:
     """own: the server's own entries as this connection reads them."""
-    code, matched, text = _decide(message, service, own, audience)
+    code, matched, text = _decide(message, service, own, audience, channel)
     return responses.result(message.message_id, responses.COMPARE_RESPONSE, code, matched.encode(), text)
 
 
 def _decide(
-    message: Message, service: Service, own: OwnEntries, audience: Audience
+    message: Message, service: Service, own: OwnEntries, audience: Audience, channel: Channel
 ) -> tuple[ResultCode, str, str]:
     request = message.operation
     assert isinstance(request, CompareRequest)
@@ -31,6 +34,8 @@ def _decide(
     attribute, options, _ = service.schema.describe(request.attribute)
     if attribute is None or "" in options:
         return ResultCode.undefinedAttributeType, "", "no such attribute type in the schema"
+    if assertion.is_secret(attribute.key) and service.require_tls and not channel.confidential:
+        return ResultCode.confidentialityRequired, "", "a password in clear needs TLS"
     rule = attribute.equality_rule
     if rule is None:
         return ResultCode.inappropriateMatching, "", f"{attribute.name} has no equality rule"
