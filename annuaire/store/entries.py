@@ -97,10 +97,10 @@ _ADD = Statement(
     f"INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?,"  # noqa: S608
     " ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_REPLACE = Statement(
-    "UPDATE entries SET attributes = ?, passwords = ?, structural = ?,"
-    " person = ?, account = ?, modified_at = ?, modified_by = ?, change = ? WHERE id = ?"
-)
+_CONTENTS = "attributes = ?, passwords = ?, structural = ?, modified_at = ?, modified_by = ?, change = ?"
+_REPLACE = Statement(f"UPDATE entries SET {_CONTENTS} WHERE id = ?")  # noqa: S608 (our own words)
+# Apart, because SQLite writes the index entries of every column that is named here, whether it is another or not.
+_REPLACE_DESCRIBED = Statement(f"UPDATE entries SET {_CONTENTS}, person = ?, account = ? WHERE id = ?")  # noqa: S608
 _IDENTIFY = text("UPDATE entries SET person = :person, account = :account WHERE id = :id")
 _OF_ACCOUNT = Statement(f"SELECT {COLUMNS} FROM entries WHERE account = ? ORDER BY id")  # noqa: S608
 _ACCOUNTS = Statement(
@@ -262,8 +262,11 @@ class EntryWriter(EntryReader, changes.ChangeWriter):
             modified_by=self.actor if stamped else old.modified_by,
             change=change,
         )
-        stamps = new.modified_at, new.modified_by, change
-        self._direct.change(_REPLACE, (attributes, passwords, structural, person, account, *stamps, old.id))
+        contents = attributes, passwords, structural, new.modified_at, new.modified_by, change
+        if (person, account) == (old.person, old.account):
+            self._direct.change(_REPLACE, (*contents, old.id))
+        else:
+            self._direct.change(_REPLACE_DESCRIBED, (*contents, person, account, old.id))
         return new
 
     def identify(self, described: Mapping[int, tuple[str | None, str | None]]) -> None:
