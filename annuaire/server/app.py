@@ -80,6 +80,7 @@ class Application:
             guesses,
             Rules(config.passwords.min_length),
             state.salts(config.state),
+            self._journal.record,
         )
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from annuaire.actions import write_passwords
+from annuaire.actions import write_passwords, write_telling
 from annuaire.actions.write_passwords import Declined, Prepared
+from annuaire.domain import trace
 from annuaire.domain.password import Rules
 from annuaire.domain.scram import Salts
+from annuaire.domain.trace import Trace
 from annuaire.errors import AnnuaireError, Malformed, Unavailable
 from annuaire.ldap import dn
 from annuaire.ldap.guessing import Attempt, Guesses
@@ -50,6 +52,7 @@ class Passwords:
         guesses: Guesses,
         rules: Rules,
         salts: Salts,
+        told: Trace = trace.silent,
     ) -> None:
         self._threads = threads
         self._writes = writes
@@ -58,6 +61,7 @@ class Passwords:
         self._guesses = guesses
         self._rules = rules
         self._salts = salts
+        self._told = trace.through(trace.LDAP, told)
         self._upgrading: set[str] = set()
 
     # ------------------------------------------------------------ binds
@@ -126,6 +130,7 @@ class Passwords:
             elif isinstance(found, Declined):
                 if attempt is not None and found.guessed is not None:
                     attempt.ended(False, found.guessed, monotonic())
+                write_telling.refused(self._told, job, found.outcome)
                 done(found.outcome)
             else:
                 self._writes.submit(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import serving
 from ldap3.core.exceptions import LDAPOperationResult
 from serving import ADMIN, PASSWORD, SUFFIX
 from told_records import is_well, told
+from waiting import PATIENCE_SECONDS, until
 
 from annuaire.passwords import hashes
 
@@ -70,12 +72,8 @@ class Journal:
 
     def new(self, count: int) -> list[dict[str, Any]]:
         """So many, and not one more; where clients are is left out. Records are on the disk within 50 ms."""
-        until = threading.Event()
-        for _ in range(100):
-            if len(told(self._state)) >= self._seen + count:
-                break
-            until.wait(0.05)
-        until.wait(0.15)
+        until(lambda: len(told(self._state)) >= self._seen + count)
+        time.sleep(0.2)
         found = told(self._state)[self._seen :]
         assert all(one.pop("client").startswith("127.0.0.1:") for one in found)
         return found
@@ -181,6 +179,39 @@ def test_of_a_password_that_it_is_another_and_nothing_else(server: serving.Serve
         assert secret.encode() not in everything
 
 
+def test_what_the_policy_of_passwords_refuses_is_told_without_it(
+    server: serving.Server, journal: Journal
+) -> None:
+    short, hashed = "court", "{SSHA}RtjOLgPc2XemTWkqIc3OKaE9lt2L6YKK"
+    with bound(server, name("claire"), SECRET) as claire:
+        for given in (short, hashed):
+            with pytest.raises(LDAPOperationResult):
+                claire.modify(name("claire"), {"userPassword": replaced(given)})
+        with pytest.raises(LDAPOperationResult):
+            claire.extend.standard.modify_password(name("claire"), SECRET, short)
+        # A wrong one is a guess, not a refusal: the log has it, like those of binds.
+        with pytest.raises(LDAPOperationResult):
+            claire.extend.standard.modify_password(name("claire"), "faux", NEXT)
+    with bound(server) as admin, pytest.raises(LDAPOperationResult):
+        admin.add(
+            name("court"),
+            ["inetOrgPerson", "apicryptUtilisateur"],
+            {"cn": "c", "sn": "c", "mail": mail("court"), "apicryptVersion": 2, "userPassword": short},
+        )
+    found = journal.new(4)
+    assert [(one["operation"], one["actor"]) for one in found] == [
+        *[("modify", "self")] * 2,
+        ("passwordchange", "self"),
+        ("add", ADMIN),
+    ]
+    assert {(one["kind"], one["door"], one["reason"]) for one in found} == {
+        ("refusal", "ldap", "constraintViolation")
+    }
+    assert all("12" in one["text"] for one in (found[0], *found[2:])), found
+    everything = b"".join(path.read_bytes() for path in (server.state / "journal").iterdir())
+    assert hashed.encode() not in everything
+
+
 def test_an_old_hash_made_anew_is_nobodys_change(server: serving.Server, journal: Journal) -> None:
     with bound(server, name("ancien"), OLD_SECRET):
         pass
@@ -248,9 +279,9 @@ def test_workers_and_commands_at_once_leave_every_record_and_a_journal_that_is_w
         writer.start()
     for writer in writers:
         writer.join()
-    assert [command.wait(60) for command in commands] == [0, 0]
+    assert [command.wait(PATIENCE_SECONDS) for command in commands] == [0, 0]
+    until(lambda: len(told(server.state)) >= before + 8 * rounds + 4)
     # A worker that is killed loses at most the last moment, and breaks no chain.
-    threading.Event().wait(0.3)
     os.kill(server.worker_pids()[0], signal.SIGKILL)
     found = told(server.state)[before:]
     for number in range(8):
