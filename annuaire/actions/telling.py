@@ -37,6 +37,12 @@ class By(NamedTuple):
 
     actor: str
     client: str = ""
+    bound: str = ""  # who was bound, where they acted in the name of another one
+
+    def fields(self) -> dict[str, str]:
+        """What a record says of it."""
+        told = {"actor": self.actor, "client": self.client}
+        return told | {"bound": self.bound} if self.bound else told
 
 
 def of_written(written: Iterable[Touched]) -> Iterator[Telling]:
@@ -86,7 +92,7 @@ def of_entry(
 
 def tell(told: Trace, tellings: Iterable[Telling], by: By) -> None:
     for kind, fields in tellings:
-        told(kind, **fields, actor=by.actor, client=by.client)
+        told(kind, **fields, **by.fields())
 
 
 @contextmanager
@@ -95,7 +101,7 @@ def refusals(told: Trace, by: By, **about: object) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        told(trace.REFUSAL, **about, text=refused.public, actor=by.actor, client=by.client)
+        told(trace.REFUSAL, **about, text=refused.public, **by.fields())
         raise
 
 

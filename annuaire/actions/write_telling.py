@@ -23,7 +23,7 @@ def by(job: WriteJob) -> By | None:
     """A person who changes their own entry is not named beside it. None: nobody's change."""
     if job.quiet:
         return None
-    return By(job.actor if job.grant.attributes is None else trace.SELF, job.peer)
+    return By(job.actor if job.grant.attributes is None else trace.SELF, job.peer, job.bound)
 
 
 def refused(told: Trace, job: WriteJob, outcome: WriteOutcome) -> None:
@@ -39,6 +39,5 @@ def refused(told: Trace, job: WriteJob, outcome: WriteOutcome) -> None:
         operation=asked,
         reason=outcome.code.name,
         text=outcome.text,
-        actor=who.actor,
-        client=who.client,
+        **who.fields(),
     )

@@ -9,6 +9,7 @@ business. Fields are texts, numbers, moments, or lists of them. Never a password
     choice     apicryptInterop or listeRouge            value     what holds now
     actor      who did it; `self`: the person           door      by which way: cli, ldap, import
     client     where they were connected from
+    bound      the administrator who was bound, where the actor is whose name they used
 """
 
 from typing import Protocol

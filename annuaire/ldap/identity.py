@@ -20,6 +20,7 @@ class Identity:
     key: bytes = b""  # dn.key of it
     proved: bool = False  # its own password was given, on this connection
     replicates: bool = False  # its copies of the directory have the hashes of passwords
+    bound: str = ""  # the administrator who acts in this name
 
     @property
     def anonymous(self) -> bool:

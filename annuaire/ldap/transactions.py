@@ -51,7 +51,7 @@ class Transactions:
         if not commit or not updates:
             return _answer(message, ResultCode.success)
         group = WriteGroup(tuple([job for _, job in updates]), tuple([number for number, _ in updates]))
-        return WriteJob(group, (), identity.dn, audience, updates[0][1].grant, peer)
+        return WriteJob(group, (), identity.dn, audience, updates[0][1].grant, peer, identity.bound)
 
     def take(self, message: Message, job: WriteJob, gives_password: bool) -> WriteJob | WriteOutcome:
         """An update, to be done at once unless it names a transaction; else what its client is answered."""

@@ -42,15 +42,16 @@ class WriteGroup:
 
 @dataclass(frozen=True, slots=True)
 class WriteJob:
-    """One write on its way: `actor` is who is bound, `grant` what they may change."""
+    """One write on its way: `actor` is in whose name, `grant` what they may change."""
 
     request: WriteRequest | PasswordChange | WriteGroup
     controls: tuple[Control, ...]
     actor: str
     audience: Audience
     grant: Grant
-    # Where a client came from, for the log and the journal.
+    # Where a client came from, and who is bound where that is not the actor, for the log and the journal.
     peer: str = ""
+    bound: str = ""
     # The server's own doing, nobody's change: who modified the entry, and when, stay.
     quiet: bool = False
 

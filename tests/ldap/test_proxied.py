@@ -5,10 +5,11 @@ import pytest
 from session_client import ADMIN, PERSON, USER, Client, key
 
 from annuaire.domain.audience import Audience
-from annuaire.ldap import capabilities, controls
+from annuaire.ldap import ber, capabilities, controls
 from annuaire.ldap.directory import Found
 from annuaire.ldap.messages import Control
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.writing import WriteJob, WriteOutcome
 
 WHO_AM_I = capabilities.WHO_AM_I
 
@@ -166,3 +167,25 @@ def test_who_may_not_write_is_told_so_and_not_where() -> None:
     client = Client()
     client.directory.referrals[key(FAR)] = Found(FAR, {"ref": [b"ldap://la"]}, {})
     assert client.result(asking.delete(5, FAR)).code == ResultCode.insufficientAccessRights
+
+
+@pytest.mark.parametrize(("name", "bound"), [(USER, ADMIN), (ADMIN, "")])
+def test_a_write_says_who_is_bound_beside_whose_name_it_has(writer: Client, name: str, bound: str) -> None:
+    for request in (
+        asking.modify(5, USER, "telephoneNumber", [b"+33 3 53 01 00 01"], sent=(as_(f"dn:{name}"),)),
+        asking.extended(
+            5,
+            capabilities.PASSWORD_MODIFY,
+            ber.sequence([ber.octets(USER.encode(), 0x80), ber.octets(b"vieux", 0x81)]),
+            (as_(f"dn:{name}"),),
+        ),
+    ):
+        assert writer.say(request) == b""
+        work = writer.session.outside
+        assert isinstance(work, WriteJob)
+        assert (work.actor, work.bound) == (name, bound)
+        writer.session.resume(WriteOutcome(), 0.0)
+    # What follows has the name of whoever is bound.
+    writer.say(asking.delete(6, PERSON))
+    assert isinstance(writer.session.outside, WriteJob)
+    assert (writer.session.outside.actor, writer.session.outside.bound) == (ADMIN, "")

@@ -178,6 +178,8 @@ class TestPlain:
         secret = b"secret" if name == ADMIN else SECRET
         assert verified(client, plain(name, secret, authzid)) == code
         assert client.session.identity.dn == becomes
+        # The journal has both.
+        assert client.session.identity.bound == (ADMIN if (name, becomes) == (ADMIN, USER) else "")
 
 
 class TestExternal:

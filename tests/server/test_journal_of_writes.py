@@ -20,6 +20,7 @@ from serving import ADMIN, PASSWORD, SUFFIX
 from told_records import is_well, told
 from waiting import PATIENCE_SECONDS, until
 
+from annuaire.ldap.controls import PROXIED_AUTHORIZATION
 from annuaire.passwords import hashes
 
 APICRYPT, COMPTES = f"ou=apicrypt,{SUFFIX}", f"ou=comptes,{SUFFIX}"
@@ -210,6 +211,29 @@ def test_what_the_policy_of_passwords_refuses_is_told_without_it(
     assert all("12" in one["text"] for one in (found[0], *found[2:])), found
     everything = b"".join(path.read_bytes() for path in (server.state / "journal").iterdir())
     assert hashed.encode() not in everything
+
+
+def test_who_acts_in_the_name_of_another_is_told_beside_them(
+    server: serving.Server, journal: Journal
+) -> None:
+    def as_(who: str) -> list[tuple[str, bool, bytes]]:
+        return [(PROXIED_AUTHORIZATION, True, f"dn:{who}".encode())]
+
+    second = f"uid=second,{COMPTES}"
+    with bound(server) as admin:
+        admin.add(second, ["account", "annuaireCompte"], {"annuaireAudience": "admin"})
+        number = {"telephoneNumber": replaced("+33 3 53 01 00 77")}
+        admin.modify(name("claire"), number, controls=as_(name("claire")))
+        with pytest.raises(LDAPOperationResult):
+            admin.modify(name("claire"), {"sn": replaced("Autre")}, controls=as_(name("claire")))
+        admin.modify(name("claire"), {"telephoneNumber": replaced()}, controls=as_(second))
+        admin.modify(name("claire"), number, controls=as_(ADMIN))
+        admin.delete(second)
+    made, own, refused, others, same, gone = journal.new(6)
+    assert (own["actor"], own["bound"]) == ("self", ADMIN)
+    assert (refused["kind"], refused["actor"], refused["bound"]) == ("refusal", "self", ADMIN)
+    assert (others["actor"], others["bound"]) == (second, ADMIN)
+    assert [(one["actor"], "bound" in one) for one in (made, same, gone)] == [(ADMIN, False)] * 3
 
 
 def test_an_old_hash_made_anew_is_nobodys_change(server: serving.Server, journal: Journal) -> None:

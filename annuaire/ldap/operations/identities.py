@@ -5,6 +5,8 @@ A SASL name is a DN, an address, or the bare name of an account below ou=comptes
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import dn as names
@@ -66,6 +68,6 @@ def assume(identity: Identity, authzid: bytes, service: Service) -> Identity | N
         # Who showed a certificate has a name that is no entry's.
         text = authzid.removeprefix(b"dn:").decode("utf-8", "replace")
         return identity if identity.dn and key(text, service) == key(identity.dn, service) else None
-    if asked.key == identity.key or identity.audience & Audience.ADMIN:
+    if asked.key == identity.key:
         return asked
-    return None
+    return replace(asked, bound=identity.dn) if identity.audience & Audience.ADMIN else None

@@ -105,7 +105,7 @@ def _decide(
             controls=policy_control.response(message.controls, PolicyError.mustSupplyOldPassword),
         )
     change = PasswordChange(name, old, new)
-    return WriteJob(change, message.controls, identity.dn, audience, grant, peer)
+    return WriteJob(change, message.controls, identity.dn, audience, grant, peer, identity.bound)
 
 
 def _named(whose: bytes | None, identity: Identity, service: Service) -> str:

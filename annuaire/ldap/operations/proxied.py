@@ -8,6 +8,7 @@ tells nothing of who exists.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from annuaire.domain.audience import Audience
 from annuaire.ldap import capabilities, refusals
@@ -62,7 +63,8 @@ def _acting(session: Association, message: Message, service: Service) -> Identit
         return refusals.answer(
             message, ResultCode.authorizationDenied, "nobody has this authorization identity"
         )
-    return identity
+    own = session.identity
+    return identity if identity.key == own.key else replace(identity, bound=own.bound or own.dn)
 
 
 def _named(authzid: bytes, session: Association, service: Service) -> Identity | None:

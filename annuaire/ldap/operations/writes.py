@@ -109,4 +109,4 @@ def _decide(
         return WriteOutcome(
             ResultCode.unwillingToPerform, f"this subtree is computed; write below {tree.where_to_write}"
         )
-    return WriteJob(request, message.controls, identity.dn, audience, grant, peer)
+    return WriteJob(request, message.controls, identity.dn, audience, grant, peer, identity.bound)
