@@ -114,7 +114,7 @@ def _take_back(store: Store, folder: IndexFolder, announce: Announce) -> None:
 def show(source: StoreSource, folder: IndexFolder, number: int) -> None:
     """Bring the index up to a change that was committed."""
     try:
-        refresh.refresh(source, folder, full=refresh.RECENT_FULL)
+        refresh.refresh(source, folder, full=refresh.RECENT_FULL, wanted=number)
     except Unavailable as error:
         raise Unavailable(
             f"enregistré (changement {number}), pas encore visible : {error.public}", error.reason

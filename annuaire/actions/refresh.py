@@ -90,6 +90,13 @@ class StoreSource:
             self._kept["schema"] = found
         return found
 
+    def numbering(self) -> Numbering:
+        """With all that it remembers of values from one write to the next."""
+        found = self._kept.get("numbering")
+        if not isinstance(found, Numbering):
+            found = self._kept["numbering"] = Numbering(self.schema())
+        return found
+
     def store(self) -> Store:
         found = self._kept.get("store")
         if not isinstance(found, Store):
@@ -256,19 +263,28 @@ def _together(
 
 
 def refresh(
-    source: StoreSource, folder: IndexFolder, progress: Progress = silent, full: int | None = None
+    source: StoreSource,
+    folder: IndexFolder,
+    progress: Progress = silent,
+    full: int | None = None,
+    wanted: int | None = None,
 ) -> int:
     """Bring the index up to the store's head; the number of the change that it then contains.
 
-    `full`: at how many entries of the recent part a new base is waited for, RECENT_MAX unless said. Unavailable:
-    somebody else holds the index for too long, or the store is away.
+    `full`: at how many entries of the recent part a new base is waited for, RECENT_MAX unless said. `wanted`: a
+    change, just committed, that is enough: whoever held the lock meanwhile may have brought it. Unavailable: somebody
+    else holds the index for too long, or the store is away.
     """
-    numbering = Numbering(source.schema())
+    numbering = source.numbering()
+    # Only what moved while we waited is believed: a store put back from a copy has numbers that were reached before.
+    before = folder.reached() if wanted is not None and folder.path.exists() else None
     while True:
         with folder.locked():
+            if wanted is not None and (now := folder.reached()) != before and now >= wanted:
+                return now
             reached = _catch_up(source, folder, folder.current(), numbering, full)
             if reached is not None:
-                folder.announce()
+                folder.announce(reached)
                 return reached
         _rebuild(source, folder, numbering, progress)
 
@@ -480,6 +496,6 @@ def _rebuild(
                 _catch_up(source, folder, folder.current(), numbering, most=LAST_MAX)
             with contextlib.suppress(Exception):
                 succession.take_over(folder, folder.current(), number, numbering)
-            folder.switch(number)
+            folder.switch(number, 0 if reached is None else reached)
         folder.remove_others(set())
         return change if reached is None else reached

@@ -1,8 +1,8 @@
 """The folder of the index: which build is current, who may move it, and how readers learn that it moved.
 
     index/current       the number of the build in use, replaced by rename
-    index/beacon        24 octets that every reader maps: number of the build, number of the last move, and the change
-                        that the index must contain before strangers are answered
+    index/beacon        32 octets that every reader maps: number of the build, number of the last move, the change
+                        that the index must contain before strangers are answered, and the one that it contains
     index/lock          flock of whoever moves the index
     index/<n>/base/     LMDB, written once
     index/<n>/recent-<boot>/   LMDB, what was written since, in this boot of the machine: it is never synced
@@ -28,10 +28,11 @@ from annuaire.errors import Unavailable
 from annuaire.index import layout
 
 # What `announce` writes and what `hide_until` writes: under two locks, so neither writes what is the other's.
-_MOVES, _HIDDEN = struct.Struct("<QQ"), struct.Struct("<Q")
-_BEACON_SIZE = _MOVES.size + _HIDDEN.size
+_MOVES, _HIDDEN, _REACHED = struct.Struct("<QQ"), struct.Struct("<Q"), struct.Struct("<Q")
+_BEACON_SIZE = _MOVES.size + _HIDDEN.size + _REACHED.size
 LOCK_WAIT_SECONDS = 60.0
-LOCK_LOOK_SECONDS = 0.01
+# How often a lock is looked at: soon, for most are held for milliseconds by another writer, then less and less.
+LOCK_LOOK_SECONDS, LOCK_LOOK_MAX, LOCK_LOOK_GROWTH = 0.0002, 0.01, 1.2
 READ_AT_ONCE = 4 << 20
 
 
@@ -116,6 +117,7 @@ class IndexFolder:
         descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             limit = time.monotonic() + LOCK_WAIT_SECONDS
+            pause = LOCK_LOOK_SECONDS
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,22 +125,29 @@ class IndexFolder:
                 except BlockingIOError:
                     if time.monotonic() > limit:
                         raise Unavailable("the index is being written by another process") from None
-                    time.sleep(LOCK_LOOK_SECONDS)
+                    time.sleep(pause)
+                    pause = min(pause * LOCK_LOOK_GROWTH, LOCK_LOOK_MAX)
             yield
         finally:
             os.close(descriptor)
 
-    def switch(self, number: int) -> None:
+    def switch(self, number: int, change: int = 0) -> None:
         """Make a build, whole and synced, the one in use."""
         _sync_folder(self.build(number))
         _replace(self.path / "current", str(number).encode())
-        self.announce()
+        self.announce(change)
 
-    def announce(self) -> None:
-        """Tell every reader that the index moved."""
+    def announce(self, change: int = 0) -> None:
+        """Tell every reader that the index moved, and which change it contains now; 0: nobody is told."""
         with self._shared() as shared:
             _, move = _MOVES.unpack_from(shared)
+            _REACHED.pack_into(shared, _MOVES.size + _HIDDEN.size, change)
             _MOVES.pack_into(shared, 0, self.current() or 0, move + 1)
+
+    def reached(self) -> int:
+        """The change that `announce` named last: who waits for an earlier one need not look."""
+        with self._shared() as shared:
+            return int(_REACHED.unpack_from(shared, _MOVES.size + _HIDDEN.size)[0])
 
     def hide_until(self, number: int) -> None:
         """Note [Secrecy before availability]: a change that hides somebody is about to be committed.
