@@ -415,14 +415,15 @@ class _Settling:
 
     def _personal(self) -> None:
         """Attributes that the person may change. A file that has no password takes none away."""
-        # What is only said, and in neither, nobody but a file gives another value.
-        said_of = self.memory.said if self.imported else ()
-        for attribute in sorted(filter(choices.is_personal, {*self.old, *self.attributes, *said_of})):
-            held, asked = self.old.get(attribute, []), self.attributes.get(attribute, [])
-            touched = self.order.touched
-            if not self.imported:
-                self._remember_source(attribute, held, asked)
-                continue
+        old, new = self.old, self.attributes
+        if not self.imported:
+            other = [name for name in {*old, *new} if old.get(name) != new.get(name)]
+            for attribute in filter(choices.is_personal, other):
+                self._remember_source(attribute, old.get(attribute, []), new.get(attribute, []))
+            return
+        touched = self.order.touched
+        for attribute in sorted(filter(choices.is_personal, {*old, *new, *self.memory.said})):
+            held, asked = old.get(attribute, []), new.get(attribute, [])
             if touched is not None and attribute not in touched:
                 continue
             said = None if self.before is None else self._said(attribute)

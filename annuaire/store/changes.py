@@ -1,6 +1,6 @@
 """The numbered changes: what happened to which entry or holder, written in its transaction, read by followers."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from annuaire.store.direct import Asking, Statement
 
@@ -54,10 +54,14 @@ class ChangeReader(Asking):
 
 
 class ChangeWriter(ChangeReader):
-    """Gives numbers. The row of `head` is held by this transaction, so nobody else gives any meanwhile."""
+    """Gives numbers. The row of `head` is held by this transaction, so nobody else gives any meanwhile.
+
+    What it records is sent at the end, all at once: nobody reads the changes of a transaction that is not committed.
+    """
 
     at: str
     _change: int
+    _recorded: list[tuple[Any, ...]]
 
     def head(self) -> int:
         return self._change
@@ -76,5 +80,10 @@ class ChangeWriter(ChangeReader):
 
     def _record(self, kind: str, entry: int, uuid: bytes, key: bytes, holder: str | None = None) -> int:
         self._change += 1
-        self._direct.change(_RECORD, (self._change, self.at, kind, entry, uuid, key, holder))
+        self._recorded.append((self._change, self.at, kind, entry, uuid, key, holder))
         return self._change
+
+    def _send_recorded(self) -> None:
+        if self._recorded:
+            self._direct.change_each(_RECORD, self._recorded)
+            self._recorded.clear()

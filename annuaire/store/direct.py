@@ -5,7 +5,7 @@ which is why it does everything here but this: it opens, pools and ends connecti
 about many rows, and its exceptions are raised here too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -66,6 +66,15 @@ class Direct:
         """How many rows are another."""
         self._begin_part()
         return int(self._sent(statement, values).rowcount)
+
+    def change_each(self, statement: Statement, rows: Iterable[Values]) -> None:
+        """The same statement of many rows."""
+        self._begin_part()
+        text = statement.marked if self._marked else statement.formatted
+        try:
+            self._driver.cursor().executemany(text, rows)
+        except self._errors as error:
+            raise self._translated(text, error) from error
 
     @contextmanager
     def part(self) -> Iterator[None]:

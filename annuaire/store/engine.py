@@ -103,6 +103,7 @@ class Writer(
         self.actor = actor
         self.at = at
         self.touched: list[Touched] = []
+        self._recorded = []
         # By a weak reference: a circle would keep entries of megabytes until the collector comes, and in a server it
         # comes seldom.
         self._addresses = address_file.AddressFile(state, weakref.proxy(self))
@@ -116,14 +117,14 @@ class Writer(
     def savepoint(self) -> Iterator[None]:
         """A part that can fail alone: what it did is undone, its numbers are given to what follows."""
         before, given = (self._change, self._entry), self._addresses.mark()
-        touched = len(self.touched)
+        touched, recorded = len(self.touched), len(self._recorded)
         try:
             with self._direct.part():
                 yield
         except BaseException:
             self._change, self._entry = before
             self._addresses.back(given)
-            del self.touched[touched:]
+            del self.touched[touched:], self._recorded[recorded:]
             raise
 
     @property
@@ -148,7 +149,8 @@ class Writer(
         self._addresses.append(rows)
 
     def finish(self) -> None:
-        """Keep the numbers and the addresses given, last before the commit."""
+        """Keep the changes, the numbers and the addresses given, last before the commit."""
+        self._send_recorded()
         self._addresses.sync()
         if (self._change, self._entry) != self._saved:
             self._direct.change(_SAVE_HEAD, (self._change, self._entry))
