@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -151,11 +150,10 @@ def test_a_worker_that_dies_while_it_counts_stops_nobody(shared, counted):
     )
     assert worker.stdout is not None
     assert worker.stdout.readline() == b"held\n"
-    started = time.perf_counter()
     fail(counted, 1, now=100.5)  # while it is held: not waited for
-    assert time.perf_counter() - started < 0.2
+    assert worker.poll() is None
     worker.send_signal(signal.SIGKILL)
-    worker.wait(10)
+    worker.wait(60)
     worker.stdout.close()
     # What the dead one had counted is there.
     assert counted.waits(b"anne", HERE, 100.6)

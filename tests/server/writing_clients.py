@@ -14,7 +14,7 @@ import serving
 
 UNKNOWN = -1
 # A server that is restarted, on a busy machine.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class EndedError(Exception):
