@@ -21,6 +21,14 @@ def too_much(description: str) -> bool:
     return len(description) > DESCRIPTION_MAX or description.count(";") > OPTIONS_MAX
 
 
+def is_known(option: str) -> bool:
+    """Whether an option, in lower case, is one that entries may have.
+
+    Any other makes the description that of no attribute (RFC 4512 §2.5.2): slapd refuses it, so its replica would stop.
+    """
+    return option == BINARY or option.startswith(_LANGUAGE)
+
+
 def is_range(option: str) -> bool:
     """Whether an option, in lower case, stands for a range of languages: asked for, never stored (RFC 3866 §2.2)."""
     return option.endswith("-") and option.startswith(_LANGUAGE)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from annuaire.ldap import syntaxes
 from annuaire.ldap.dn import Dn
-from annuaire.ldap.options import DESCRIPTION_MAX, OPTIONS_MAX, is_range, too_much
+from annuaire.ldap.options import DESCRIPTION_MAX, OPTIONS_MAX, is_known, is_range, too_much
 from annuaire.ldap.schema_types import ABSTRACT, STRUCTURAL, AttributeType, ObjectClass
 
 UNDEFINED_ATTRIBUTE_TYPE = 17
@@ -189,6 +189,12 @@ class Check:
     ) -> None:
         if "" in options:
             violations.append(_undefined(description))
+        elif known.key == _PASSWORD:  # what lies apart and is shown to nobody is `userPassword` as it stands
+            text = f"{description}: {known.name} has no options, leave them out"
+            violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))
+        elif unknown := sorted(option for option in options if not is_known(option)):
+            text = f"{description}: ;{unknown[0]} is no option that is known: ;binary and ;lang-… are"
+            violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))
         elif any(map(is_range, options)):
             text = f"{description}: an option ending in a hyphen asks for several languages; name one"
             violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))

@@ -13,8 +13,8 @@ from annuaire.ldap.selection import Selection
 from annuaire.ldap.writing import WriteRefusedError
 
 STANDARD = schema.standard()
-MOST = "cn" + "".join(f";x-{number:02}" for number in range(options.OPTIONS_MAX))
-LONGEST = "cn;x-" + "a" * (options.DESCRIPTION_MAX - len("cn;x-"))
+MOST = "cn" + "".join(f";lang-{number:02}" for number in range(options.OPTIONS_MAX))
+LONGEST = "cn;lang-" + "a" * (options.DESCRIPTION_MAX - len("cn;lang-"))
 MORE = f"{MOST};x"
 LONGER = f"{LONGEST}a"
 ENTRY = {"objectClass": [b"person"], "sn": [b"a"], "cn": [b"a"]}
