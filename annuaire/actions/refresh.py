@@ -182,8 +182,11 @@ class StoreSource:
 
     def digest(self) -> str:
         """What views depend on beside the store: an index made under other settings is built anew."""
-        chosen = repr((self.suffix, self.settings, self.trees, self.readers, rules.digest()))
-        return layout.digest(0, chosen.encode()).hex()
+        found = self._kept.get("digest")
+        if not isinstance(found, str):
+            chosen = repr((self.suffix, self.settings, self.trees, self.readers, rules.digest()))
+            found = self._kept["digest"] = layout.digest(0, chosen.encode()).hex()
+        return found
 
     def rules(self) -> Rules:
         return rules.shipped(self.settings.profile)
@@ -420,15 +423,15 @@ def _apply(source: StoreSource, reader: Reader, writer: RecentWriter, at: int, h
     made = source.views(reader)
     naming = source.schema()
     gone = touched.gone
-    gone.update([views.routing_keys(uuid, source.suffix, naming) for uuid in touched.uuids])
     for holder in touched.holders:
         gone.update(made.keys(holder))
-        for row in reader.accounts_of(holder):  # what routing knows of them goes by another name
-            gone.add(views.routing_keys(row.uuid, source.suffix, naming))
+        # What routing knows of them goes by another name.
+        touched.uuids.update([row.uuid for row in reader.accounts_of(holder)])
+    gone.update(map(made.routing_key, touched.uuids))
     gone.update([views.domain_name(domain, naming)[1] for domain in touched.domains])
     if source.trees:
         with writer.parts() as parts:
-            others = mentions.who_name(parts, Numbering(naming), gone) - gone
+            others = mentions.who_name(parts, source.numbering(), gone) - gone
         rows += [found for key in others if (found := reader.entry(key)) is not None]
     writer.apply(gone, _written(source, reader, made, rows, touched), head)
     return True

@@ -89,6 +89,10 @@ class Views:
         """The DN keys of every entry that a holder may have."""
         return [self._people.name_of(holder)[1], self._structures.name_of(holder)[1]]
 
+    def routing_key(self, uuid: bytes) -> bytes:
+        """The DN key of what mail servers are told of the account that has this entryUUID."""
+        return self._people.name_of(accounts.UNIDENTIFIED + uuid.hex())[1]
+
     def of_holder(
         self, holder: str, stored: Iterable[EntryRow], records: Sequence[RecordRow], contested: frozenset[str]
     ) -> Iterator[IndexEntry]:
@@ -227,11 +231,6 @@ def facts_of(row: EntryRow, attributes: Attributes) -> tuple[tuple[bytes, bytes]
     packed = facts.pack_account(facts.of_account(account))
     names = [facts.address_name(one) for one in (account.native, account.interop) if one]
     return tuple([(name, packed) for name in names if len(name) <= _FACT_NAME_MAX])
-
-
-def routing_keys(uuid: bytes, suffix: str, schema: Schema) -> bytes:
-    """The DN key of what mail servers are told of the account that has this entryUUID."""
-    return _Branch("personnes", suffix, schema).name_of(accounts.UNIDENTIFIED + uuid.hex())[1]
 
 
 def of_domain(domain: str, rows: Sequence[DomainRow], schema: Schema) -> IndexEntry:

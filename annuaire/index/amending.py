@@ -71,25 +71,37 @@ def amendment(
     old, was = entries.decode_details(entries.details_of(record)), entries.answer_of(record)
     if old.uuid != entry.uuid:
         return None
-    changed: set[str] = set()
+    # The PartialAttributes that are others: as they are, and as they are to be.
+    before: list[bytes] = []
+    after: dict[str, Sequence[bytes]] = {}
     ends = [*places[1:], len(entry.attributes)]
     for i, description in enumerate(decoded):
-        if was[old.offsets[i] : old.offsets[i + 1]] != entry.attributes[places[i] : ends[i]]:
-            changed.add(description)
+        encoded = was[old.offsets[i] : old.offsets[i + 1]]
+        if encoded != entry.attributes[places[i] : ends[i]]:
+            before.append(encoded)
+            after[description] = decoded[description]
     operational, offsets = [], [0]
     for i, (description, values) in enumerate(entry.operational.items()):
         encoded = _operational(description, values, numbering)
-        if old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]] != encoded:
-            changed.add(description)
+        held = old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]]
+        if held != encoded and description != _ENTRY_DN:  # its normal form stays
+            before.append(held)
+            after[description] = values
         operational.append(encoded)
         offsets.append(offsets[-1] + len(encoded))
     numbers = set()
-    for description in changed:
+    for description in after:
         plan = numbering.plan(description)
-        if plan is not None and (plan.segment is not None or plan.number == numbering.object_class):
-            return None
-        if plan is not None and description != _ENTRY_DN:  # its normal form stays
+        if plan is not None:
+            if plan.segment is not None or plan.number == numbering.object_class:
+                return None
             numbers.add(plan.number)
+    # What stays under another description of the same type, with other options, is found by the same terms.
+    for i, description in enumerate(decoded):
+        plan = numbering.plan(description)
+        if plan is not None and plan.number in numbers and description not in after:
+            before.append(was[old.offsets[i] : old.offsets[i + 1]])
+            after[description] = decoded[description]
     answer = responses.entry(entry.dn.encode(), entry.attributes)
     shift = len(answer) - len(entry.attributes)
     details = entries.encode_details(
@@ -101,21 +113,20 @@ def amendment(
         b"".join(operational),
         old.shape,
     )
-    if not numbers:
+    if not after:
         return Amendment(details, answer, _NONE, _NONE, ())
-    before = ber.decode_attributes(was[old.offsets[0] : old.offsets[-1]])
-    listed, texts = _listed(before, ber.decode_attributes(old.operational), numbers, numbering)
-    to_list, new_texts = _listed(decoded, entry.operational, numbers, numbering)
-    changed_texts = [
-        Changed(number, texts.get(number, ""), new_texts.get(number, ""))
-        for number in texts.keys() | new_texts.keys()
+    old_digests, old_texts = _listed(ber.decode_attributes(b"".join(before)), decoded, numbering)
+    digests, texts = _listed(after, decoded, numbering)
+    changed = [
+        Changed(number, old_texts.get(number, ""), texts.get(number, ""))
+        for number in old_texts.keys() | texts.keys()
     ]
     return Amendment(
         details,
         answer,
-        frozenset(listed - to_list),
-        frozenset(to_list - listed),
-        tuple([one for one in changed_texts if one.before != one.after]),
+        frozenset(old_digests - digests),
+        frozenset(digests - old_digests),
+        tuple([one for one in changed if one.before != one.after]),
     )
 
 
@@ -127,25 +138,21 @@ def _operational(description: str, values: Sequence[bytes], numbering: Numbering
 
 
 def _listed(
-    user: Mapping[str, Sequence[bytes]],
-    operational: Mapping[str, Sequence[bytes]],
-    numbers: set[int],
-    numbering: Numbering,
+    some: Mapping[str, Sequence[bytes]], user: Mapping[str, Sequence[bytes]], numbering: Numbering
 ) -> tuple[set[bytes], dict[int, str]]:
-    """Of the attributes of these numbers, the digests and the texts that `prepare` would list."""
+    """The digests, and of user attributes the texts, that `prepare` would list of these."""
     digests: set[bytes] = set()
     folded: dict[int, list[str]] = {}
-    for description, values in user.items():
+    for description, values in some.items():
         plan = numbering.plan(description)
-        if plan is None or plan.number not in numbers:
+        if plan is None:
+            continue
+        if description not in user:
+            digests.update(plan.operational(description, tuple(values))[1])
             continue
         for digest, text in map(plan.value, values):
             if digest is not None:
                 digests.add(digest)
             if text is not None:
                 folded.setdefault(plan.number, []).append(text)
-    for description, values in operational.items():
-        plan = numbering.plan(description)
-        if plan is not None and plan.number in numbers and description != _ENTRY_DN:
-            digests.update(plan.operational(description, tuple(values))[1])
     return digests, {number: ngrams.text_of(texts) for number, texts in folded.items()}
