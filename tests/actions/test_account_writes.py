@@ -7,12 +7,17 @@ import pytest
 import store_places
 from invented_accounts import APICRYPT, INTEROP, State, ldif, rpps
 from ldap_writes import Doors, add, delete, job, modify, rename
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
-from annuaire.ldap import controls
+from annuaire.actions import recording
+from annuaire.domain import account
+from annuaire.ldap import ber, controls
 from annuaire.ldap.messages import Control
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.writing import WriteOutcome
 from annuaire.store import address_file
+from annuaire.store.direct import Direct
 
 JEANNE = f"uid=jeanne,{APICRYPT}"
 NATIVE = "jeanne@medical59.apicrypt.org"
@@ -31,6 +36,17 @@ ON = ("replace", "apicryptInterop", "TRUE")
 OFF = ("replace", "apicryptInterop", "FALSE")
 HIDE = ("replace", "listeRouge", "TRUE")
 WHO = ["administrator", "person"]
+# What only an account has.
+OF_ACCOUNTS = [
+    "apicryptVersion",
+    "apicryptInterop",
+    "apicryptInteropDepuis",
+    "apicryptInteropMail",
+    "apicryptEtat",
+    "profession",
+    "IdentifiantPP",
+    "TypeIdentifiantPP",
+]
 
 
 @pytest.fixture(params=store_places.PLACES)
@@ -204,6 +220,117 @@ def test_a_renaming_touches_no_choice(state: State, doors: Doors) -> None:
     done(doors.administrator(rename(JEANNE, "uid=marie")))
     assert state.memory() == before
     assert state.address("marie") == "jeanne.dupont"
+
+
+def test_an_address_that_an_account_leaves_is_free_for_the_next_write_and_not_before(
+    state: State, doors: Doors
+) -> None:
+    paul, other = f"uid=paul,{APICRYPT}", "j.dupont@medical59.apicrypt.org"
+    state.taken(ldif(**rpps(1)), ldif("paul", **rpps(2)))
+    done(doors.administrator(modify(JEANNE, ON, ("replace", "telephoneNumber", "+33 3 20 00 00 01"))))
+    takes, leaves = modify(paul, ("replace", "mail", NATIVE)), modify(JEANNE, ("replace", "mail", other))
+    early, left, taken = doors.all(job(takes), job(leaves), job(takes))
+    assert isinstance(early, WriteOutcome)
+    refused(early, ResultCode.constraintViolation)
+    assert (left, taken) == (WriteOutcome(), WriteOutcome())
+    # What is remembered of Jeanne went with her; Paul finds nothing of hers.
+    assert state.memory(other).choices["apicryptInterop"].value
+    assert state.memory(NATIVE).choices == {}
+    assert state.memory(NATIVE).said == {}
+    done(doors.administrator(modify(paul, ("replace", "telephoneNumber", "+33 3 20 00 00 02"))))
+    assert list(state.memory(NATIVE).said) == ["telephoneNumber"]
+    assert state.address("paul") is None
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_what_the_source_said_is_remembered_with_the_first_change_and_forgotten_when_it_is_so_again(
+    state: State, doors: Doors, who: str
+) -> None:
+    said, first, second = ("+33 3 20 00 00 00", "+33 3 20 00 00 01", "+33 3 20 00 00 02")
+    state.taken(ldif(telephoneNumber=said))
+    write = getattr(doors, who)
+    # Not by a write that the schema refuses once the rules have judged it, in the commit of one that is done.
+    outcomes = doors.all(
+        job(modify(JEANNE, ("replace", "telephoneNumber", first), ("delete", "sn"))),
+        job(modify(JEANNE, ("replace", "description", "x"))),
+    )
+    assert [one.code for one in outcomes if isinstance(one, WriteOutcome)] == [
+        ResultCode.objectClassViolation,
+        ResultCode.success,
+    ]
+    assert state.memory().said == {}
+    for value in (first, second):
+        done(write(modify(JEANNE, ("replace", "telephoneNumber", value))))
+        assert state.memory().said == {
+            "telephoneNumber": ber.encode_attributes({"telephoneNumber": [said.encode()]})
+        }
+    done(write(modify(JEANNE, ("replace", "telephoneNumber", said))))
+    assert state.memory().said == {}
+
+
+def test_whom_an_entry_describes_is_kept_with_every_change_of_it(state: State, doors: Doors) -> None:
+    state.taken(ldif())
+    changes = [
+        [("replace", "telephoneNumber", "+33 3 20 00 00 01")],
+        [("replace", "IdentifiantPP", "99900000011"), ("replace", "TypeIdentifiantPP", "8")],
+        [("replace", "mail", "J.Dupont@medical59.apicrypt.org")],
+        [ON],
+        [("replace", "apicryptEtat", "resilie")],
+        [("replace", "objectClass", "inetOrgPerson"), *[("delete", name) for name in OF_ACCOUNTS]],
+    ]
+    described = set()
+    for change in changes:
+        done(doors.administrator(modify(JEANNE, *change)))
+        row = state.row()
+        assert row is not None
+        kept = (row.person, row.account)
+        assert kept == account.described(ber.decode_attributes(row.attributes), row.uuid)
+        described.add(kept)
+    assert len(described) == 4
+
+
+@pytest.mark.parametrize("exchanges", [False, True])
+def test_a_telephone_number_asks_the_store_little(
+    state: State, doors: Doors, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
+    """A statement is counted, not timed: most of the time of a write was in those that nothing was asked by."""
+    counted = 0
+
+    def count(*_: object) -> None:
+        nonlocal counted
+        counted += 1
+
+    real = Direct._sent
+
+    def sent(*given: object) -> object:
+        count()
+        return real(*given)  # type: ignore[arg-type]
+
+    people = [f"n{number}" for number in range(30)]
+    state.taken(*[ldif(uid, **rpps(number + 1)) for number, uid in enumerate(people)])
+    if exchanges:
+        doors.all(*[job(modify(f"uid={uid},{APICRYPT}", ON)) for uid in people])
+    monkeypatch.setattr(Direct, "_sent", sent)
+    monkeypatch.setattr(recording, "show", lambda *_: None)
+    event.listen(Engine, "before_cursor_execute", count)
+
+    def statements(uids: list[str], number: int) -> int:
+        nonlocal counted
+        counted = 0
+        value = f"+33 3 20 00 00 {number:02}"
+        requests = [modify(f"uid={uid},{APICRYPT}", ("replace", "telephoneNumber", value)) for uid in uids]
+        assert set(doors.all(*map(job, requests))) == {WriteOutcome()}
+        return counted
+
+    try:
+        few, many = statements(people[:5], 1), statements(people[5:], 1)
+        # The entry, what its source said, a savepoint and its end, what it said kept, the entry; and its address.
+        assert many - few <= 20 * (6 + exchanges)
+        few, many = statements(people[:5], 2), statements(people[5:], 2)
+        assert many - few <= 20 * (5 + exchanges)
+        assert few <= 5 * (5 + exchanges) + 8
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
 
 
 @pytest.mark.parametrize(
