@@ -7,8 +7,11 @@ import hmac
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from annuaire.domain import scram
+from annuaire.domain import access, scram
 from annuaire.domain.audience import Audience
+from annuaire.errors import Malformed
+from annuaire.ldap import dn as names
+from annuaire.ldap.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ class Identity:
     @property
     def anonymous(self) -> bool:
         return not self.dn
+
+    def reads_own(self, name: bytes, audience: Audience, schema: Schema) -> bool:
+        """Whether a name is that of this entry, and it may be read as such by whoever is in this audience."""
+        if not self.key or not access.reads_own(audience):
+            return False
+        # Most of what is asked lies above anybody's entry: what has fewer names than it is not even parsed.
+        if name.count(b",") < self.dn.count(",") - self.dn.count("\\,"):
+            return False
+        try:
+            return names.key(names.parse(name.decode()), schema) == self.key
+        except (Malformed, UnicodeDecodeError):
+            return False
 
 
 @dataclass(frozen=True, slots=True)

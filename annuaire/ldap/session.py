@@ -18,16 +18,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from annuaire.domain import access
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import AnnuaireError, Malformed
 from annuaire.ldap import capabilities, refusals, requests, responses, root_dse, transactions
-from annuaire.ldap import dn as names
 from annuaire.ldap.association import Association
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.framing import FramingError
 from annuaire.ldap.messages import (
     BASE,
+    SUBTREE,
     AbandonRequest,
     BindRequest,
     CompareRequest,
@@ -59,6 +58,8 @@ from annuaire.ldap.writing import WriteGroup, WriteJob, WriteOutcome
 TURN_REQUESTS_MAX = 8
 TURN_BYTES_MAX = 65536
 
+# ldapsearch's own scope is the subtree.
+_READ_OWN = (BASE, SUBTREE)
 _NO_CONNECTION = 0  # RFC 4511 §4.1.1.1: the message id of unsolicited notifications, no client's
 
 
@@ -356,8 +357,9 @@ class Session(Association):
                     answer = refusals.to_nobody(message, self.identity, self._challenge is not None)
                 else:
                     audience = self.audience
-                    if operation.scope == BASE and self._is_own(operation.base):
-                        audience = Audience.ADMIN  # domain/access.py: people read their own entry
+                    if operation.scope in _READ_OWN and self._is_own(operation.base):
+                        # domain/access.py: people read their own entry, and nothing that lies below it.
+                        audience, operation.scope = Audience.ADMIN, BASE
                     found = self._directory.search(message, audience, now)
                     if type(found) is not bytes:
                         return self._begin_stream(message, found, now)
@@ -424,13 +426,7 @@ class Session(Association):
 
     def _is_own(self, name: bytes) -> bool:
         """Whether a name is that of the entry as which the client is bound, and may be read as such."""
-        own = self.identity.key
-        if not own or not access.reads_own(self.audience):
-            return False
-        try:
-            return names.key(names.parse(name.decode()), self._service.schema) == own
-        except (Malformed, UnicodeDecodeError):
-            return False
+        return self.identity.reads_own(name, self.audience, self._service.schema)
 
     def _refused_control(self, message: Message) -> bytes | None:
         refused = refusals.control(message)

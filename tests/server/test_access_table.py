@@ -169,6 +169,22 @@ def test_a_person_is_themselves_whatever_name_they_bind_with(server: Server, nam
         assert client.compare(PERSON, "sn", "dupont")
 
 
+@pytest.mark.parametrize("name", [PERSON, PERSON.upper().replace(",", " , ")])
+def test_a_person_finds_their_own_entry_below_its_name_as_at_it(server: Server, name: str) -> None:
+    with connected(server, "admin") as client:
+        assert client.add(f"cn=dessous,{PERSON}", "device"), client.result
+    try:
+        with ldap3.Connection(server.uri, NATIVE, SECRET, check_names=False) as client:
+            assert client.search(name, "(objectClass=*)", ldap3.SUBTREE, attributes=["*"])
+            assert [entry.entry_dn for entry in client.entries] == [PERSON]
+            for base, scope in ((name, ldap3.LEVEL), (f"cn=dessous,{PERSON}", ldap3.SUBTREE)):
+                assert not client.search(base, "(objectClass=*)", scope)
+                assert (client.result["result"], client.result["dn"]) == (32, SUFFIX)
+    finally:
+        with connected(server, "admin") as client:
+            assert client.delete(f"cn=dessous,{PERSON}"), client.result
+
+
 def test_a_choice_is_refused_with_its_reason_and_then_outlives_the_next_file(
     server: Server, tmp_path
 ) -> None:
