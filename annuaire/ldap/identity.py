@@ -34,7 +34,7 @@ class Identity:
         if not self.key or not access.reads_own(audience):
             return False
         # Most of what is asked lies above anybody's entry: what has fewer names than it is not even parsed.
-        if name.count(b",") < self.dn.count(",") - self.dn.count("\\,"):
+        if name.count(b",") + name.count(b";") < self.dn.count(",") - self.dn.count("\\,"):
             return False
         try:
             return names.key(names.parse(name.decode()), schema) == self.key

@@ -169,7 +169,7 @@ def test_a_person_is_themselves_whatever_name_they_bind_with(server: Server, nam
         assert client.compare(PERSON, "sn", "dupont")
 
 
-@pytest.mark.parametrize("name", [PERSON, PERSON.upper().replace(",", " , ")])
+@pytest.mark.parametrize("name", [PERSON, PERSON.upper().replace(",", " , "), PERSON.replace(",", ";")])
 def test_a_person_finds_their_own_entry_below_its_name_as_at_it(server: Server, name: str) -> None:
     with connected(server, "admin") as client:
         assert client.add(f"cn=dessous,{PERSON}", "device"), client.result
