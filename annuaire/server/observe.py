@@ -49,6 +49,7 @@ EXPECTED = frozenset(
 # What nearly every answer ends with: SearchResultDone with success, no name, no text, no control.
 _SUCCESS = b"\x65\x07\x0a\x01\x00\x04\x00\x04\x00"
 _SCOPES = ("base", "one", "sub")
+_WITHOUT_RESULT = (responses.SEARCH_ENTRY, responses.SEARCH_REFERENCE, responses.INTERMEDIATE_RESPONSE)
 # Entries and result of streams under way; more than there are connections would be a fault of ours.
 _UNDER_WAY_MAX = 100_000
 
@@ -84,7 +85,7 @@ class OperationLog:
         for tag, found in _operations(answer):
             if tag == responses.SEARCH_ENTRY:
                 entries += 1
-            elif tag != responses.SEARCH_REFERENCE:
+            elif tag not in _WITHOUT_RESULT:
                 code = found
         if not last:
             if len(self._under_way) < _UNDER_WAY_MAX:
@@ -137,14 +138,14 @@ def _described(message: Message, values: bool) -> Iterator[str]:
 
 
 def _operations(answer: bytes) -> Iterator[tuple[int, int | None]]:
-    """Tag and result code of each message in an answer; entries have no code."""
+    """Tag and result code of each message in an answer; what comes before its end has no code."""
     position, size = 0, len(answer)
     while position < size:
         _, start, end = ber.read(answer, position, size)
         _, _, after_id = ber.read(answer, start, end)
         tag, body, limit = ber.read(answer, after_id, end)
         code = None
-        if tag != responses.SEARCH_ENTRY and tag != responses.SEARCH_REFERENCE:
+        if tag not in _WITHOUT_RESULT:
             _, code_start, code_end = ber.read(answer, body, limit)
             code = int.from_bytes(answer[code_start:code_end], "big")
         yield tag, code

@@ -69,6 +69,15 @@ def test_a_stream_is_counted_over_its_chunks(lines):
     assert "result=4" in line
 
 
+def test_what_a_search_says_before_it_ends_is_no_result(lines):
+    log = OperationLog(False, False)
+    said = responses.intermediate_response(3, "1.3.6.1.4.1.4203.1.9.1.4", b"cookie")
+    log.answered("p", search(), ENTRY + said, False, 0)
+    log.answered("p", search(), b"", True, 0)
+    [line] = lines()
+    assert "entries=1 abandoned" in line
+
+
 def test_an_abandoned_search_is_said_to_be(lines):
     log = OperationLog(True, False)
     log.answered("p", search(), ENTRY, False, 0)
