@@ -87,7 +87,7 @@ def _announce(config: Config, addresses: dict[str, str], count: int, hints: bool
             "",
             "À essayer :",
             f"  ldapsearch -x -LLL -H {uri} -b '{config.suffix}' '(cn=*dup*)' cn mail",
-            "  annuaire find dupont",
+            f"  {sys.argv[0]} find dupont",
         ]
         if config.admin.password_file is not None:
             # -y takes the file whole, a final newline included: the file is written without one.
