@@ -1,6 +1,6 @@
 """Fixtures for all tests; that this file is here also lets tests import their neighbours in this folder by name."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,18 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("repeatable", UNHURRIED, derandomize=True, database=None)
 settings.register_profile("random", UNHURRIED)
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What servers said meanwhile stands with a failure: it may not come again where somebody can look."""
+    report = yield
+    if report.failed:
+        for log, tail in serving.said_since(call.start):
+            report.sections.append((f"end of {log}", tail))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,19 @@ START_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
 
 
+# Of every server of this run, where it logs.
+LOGS: set[Path] = set()
+TAIL_LINES = 40
+
+
+def said_since(moment: float) -> Iterator[tuple[Path, str]]:
+    """The last lines of those that logged anything since then (seconds since 1970)."""
+    for log in sorted(LOGS):
+        with contextlib.suppress(OSError):
+            if log.stat().st_mtime >= moment:
+                yield log, "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+
+
 class Server:
     def __init__(self, state: Path, workers: int = 1, **variables: str) -> None:
         self.state = state
@@ -39,6 +52,7 @@ class Server:
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.log = state.parent / "server.log"
+        LOGS.add(self.log)
 
     def annuaire(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command of the same configuration."""
