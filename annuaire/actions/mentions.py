@@ -65,6 +65,7 @@ class Mentions:
             whole = bool(audiences & Audience.ADMIN)
             yield entry._replace(
                 attributes=content,
+                decoded=None,
                 audiences=int(audiences),
                 passwords=entry.passwords if whole else None,
                 facts=entry.facts if whole else (),

@@ -29,7 +29,7 @@ from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader as Index
 from annuaire.index.reader import schema_digest
 from annuaire.index.writer import RecentWriter
-from annuaire.ldap import ber, dn, schema
+from annuaire.ldap import dn, schema
 from annuaire.ldap.schema import Schema
 from annuaire.store import engine
 from annuaire.store.domains import DomainRow
@@ -159,9 +159,10 @@ class StoreSource:
         """A stored entry by itself."""
         operational = views.operational_of(row)
         seers = visibility.of_stored(row.key == self._key(self.suffix), self._readers(row.key))
-        facts = () if row.person is None else views.facts_of(row, ber.decode_attributes(row.attributes))
+        decoded = views.decoded(row.attributes)
+        facts = () if row.person is None else views.facts_of(row, decoded[0])
         return IndexEntry(
-            row.dn, row.key, row.attributes, operational, row.uuid, int(seers), row.passwords, facts
+            row.dn, row.key, row.attributes, operational, row.uuid, int(seers), row.passwords, facts, decoded
         )
 
     def listed(self, rows: Iterable[DomainRow], loaded: dict[str, object] | None) -> Iterator[IndexEntry]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from annuaire.domain import account as accounts
@@ -204,7 +205,7 @@ class Views:
         return self._indexed(name, key, view, Audience.ROUTAGE)
 
     def _account(self, row: EntryRow) -> _Known | None:
-        attributes = ber.decode_attributes(row.attributes)
+        attributes, _ = decoded(row.attributes)
         account = accounts.of(attributes)
         if account is None:
             return None
@@ -221,6 +222,12 @@ class Views:
         return _entry(
             name, key, attributes, b"inetOrgPerson", view.first, view.last, view.sources, audiences=seers
         )
+
+
+@lru_cache(16)
+def decoded(attributes: bytes) -> tuple[Attributes, list[int]]:
+    """`ber.decode_places`, which whoever makes the entries of an account asks again; nobody changes what it gives."""
+    return ber.decode_places(attributes)
 
 
 def facts_of(row: EntryRow, attributes: Attributes) -> tuple[tuple[bytes, bytes], ...]:

@@ -68,27 +68,32 @@ def amendment(
     decoded, places = entry.decoded or ber.decode_places(entry.attributes)
     if (*decoded, *entry.operational) != tuple(shape):
         return None
-    old, was = entries.decode_details(entries.details_of(record)), entries.answer_of(record)
+    held = entries.details_of(record)
+    old, was = entries.decode_details(held), entries.answer_of(record)
     if old.uuid != entry.uuid:
         return None
     # The PartialAttributes that are others: as they are, and as they are to be.
     before: list[bytes] = []
     after: dict[str, Sequence[bytes]] = {}
-    ends = [*places[1:], len(entry.attributes)]
-    for i, description in enumerate(decoded):
-        encoded = was[old.offsets[i] : old.offsets[i + 1]]
-        if encoded != entry.attributes[places[i] : ends[i]]:
-            before.append(encoded)
-            after[description] = decoded[description]
+    if was[old.offsets[0] : old.offsets[-1]] != entry.attributes:
+        ends = [*places[1:], len(entry.attributes)]
+        for i, description in enumerate(decoded):
+            encoded = was[old.offsets[i] : old.offsets[i + 1]]
+            if encoded != entry.attributes[places[i] : ends[i]]:
+                before.append(encoded)
+                after[description] = decoded[description]
     operational, offsets = [], [0]
     for i, (description, values) in enumerate(entry.operational.items()):
         encoded = _operational(description, values, numbering)
-        held = old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]]
-        if held != encoded and description != _ENTRY_DN:  # its normal form stays
-            before.append(held)
+        known = old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]]
+        if known != encoded and description != _ENTRY_DN:  # its normal form stays
+            before.append(known)
             after[description] = values
         operational.append(encoded)
         offsets.append(offsets[-1] + len(encoded))
+    answer = responses.entry(entry.dn.encode(), entry.attributes)
+    if not after and answer == was:
+        return Amendment(held, answer, _NONE, _NONE, ())
     numbers = set()
     for description in after:
         plan = numbering.plan(description)
@@ -102,7 +107,6 @@ def amendment(
         if plan is not None and plan.number in numbers and description not in after:
             before.append(was[old.offsets[i] : old.offsets[i + 1]])
             after[description] = decoded[description]
-    answer = responses.entry(entry.dn.encode(), entry.attributes)
     shift = len(answer) - len(entry.attributes)
     details = entries.encode_details(
         [*[shift + start for start in places], len(answer)],

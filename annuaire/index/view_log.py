@@ -33,6 +33,7 @@ _HEAD = struct.Struct("<QQI16s")
 _ROW = struct.Struct("<16s?")
 _PLACE = struct.Struct(">QI")
 _MARKS = 1 << 128
+_AUDIENCES = tuple(map(int, Audience))  # plain numbers: those of a flag are slow
 _SHAPE = 4  # the number of a shape, which each part gives by itself, stands before the other details
 
 
@@ -113,8 +114,8 @@ class Moved:
     """What a transaction takes out of the views and puts into them."""
 
     def __init__(self) -> None:
-        self._before: dict[Audience, list[tuple[bytes, _Content]]] = {}
-        self._after: dict[Audience, list[tuple[bytes, _Content]]] = {}
+        self._before: dict[int, list[tuple[bytes, _Content]]] = {}
+        self._after: dict[int, list[tuple[bytes, _Content]]] = {}
 
     def gone(
         self,
@@ -134,9 +135,9 @@ class Moved:
 
     @staticmethod
     def _note(
-        kept: dict[Audience, list[tuple[bytes, _Content]]], uuid: bytes, audiences: int, content: _Content
+        kept: dict[int, list[tuple[bytes, _Content]]], uuid: bytes, audiences: int, content: _Content
     ) -> None:
-        for bit in Audience:
+        for bit in _AUDIENCES:
             if audiences & bit:
                 kept.setdefault(bit, []).append((uuid, content))
 

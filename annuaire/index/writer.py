@@ -106,7 +106,7 @@ class _Writing:
     ) -> None:
         self._base = base
         self._moved = Moved()
-        self._shown: dict[tuple[bool, bytes], BitMap] = {}
+        self._shown: dict[tuple[bool, int], list[tuple[int, BitMap]]] = {}
         self._numbering = numbering
         self._transaction = transaction
         self._databases = databases
@@ -117,6 +117,8 @@ class _Writing:
         # Postings that lose ids, and ids that postings take.
         self._corrected: dict[bytes, BitMap] = {}
         self._marked: dict[bytes, list[int]] = {}
+        # By chunk, attribute and texts: entries of the base that change so for the first time.
+        self._texts: dict[tuple[int, int, str, str], list[int]] = {}
         self._facts: dict[bytes, bytes] = {}
         self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
@@ -247,17 +249,22 @@ class _Writing:
         for digest in found.come:
             if not (again and frozen and self._take_row(digest, no_more)):
                 self._put_row(digest, here)
-        local = identifier & layout.CHUNK_MASK
         for attribute, before, after in found.texts:
+            if not again:
+                # The entries of one person change together, and are near each other.
+                place = identifier >> layout.CHUNK_BITS, attribute, before, after
+                self._texts.setdefault(place, []).append(identifier & layout.CHUNK_MASK)
+                continue
+            local = identifier & layout.CHUNK_MASK
             gone, come = amending.terms(before, after)
             true = layout.posting_key(here >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
             false = layout.posting_key(no_more >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
             for term in gone:
-                if not (again and self._take_id(true + term, local)):
-                    self._put_id(false + term, local)
+                if not self._take_id(true + term, local):
+                    self._put_ids(false + term, [local])
             for term in come:
-                if not (again and frozen and self._take_id(false + term, local)):
-                    self._put_id(true + term, local)
+                if not (frozen and self._take_id(false + term, local)):
+                    self._put_ids(true + term, [local])
 
     def _put_row(self, digest: bytes, number: int) -> None:
         self._page(digest).extend(digest + number.to_bytes(4, "little"))
@@ -271,8 +278,9 @@ class _Writing:
             del page[at : at + layout.ROW_SIZE]
         return at >= 0
 
-    def _put_id(self, key: bytes, local: int) -> None:
-        self._marked.setdefault(key, []).append(local)
+    def _put_ids(self, key: bytes, some: list[int]) -> None:
+        known = self._marked.get(key)
+        self._marked[key] = some if known is None else known + some
 
     def _take_id(self, key: bytes, local: int) -> bool:
         ids = self._corrected.get(key)
@@ -285,6 +293,14 @@ class _Writing:
 
     def _write_corrections(self) -> None:
         """Out of postings first, then into them: no entry goes and comes in one."""
+        for (chunk, attribute, before, after), some in self._texts.items():
+            for first, terms in zip(
+                (layout.REMOVED, layout.ADDED), amending.terms(before, after), strict=True
+            ):
+                chunk_there = (first >> layout.CHUNK_BITS) + chunk
+                prefix = layout.posting_key(chunk_there, layout.GRAM, attribute, b"")
+                for term in terms:
+                    self._put_ids(prefix + term, some)
         for key, ids in self._corrected.items():
             if ids:
                 self._put("postings", key, postings.serialize(ids))
@@ -318,22 +334,20 @@ class _Writing:
         self._growth.add(identifier, prepared)
 
     def _seers(self, frozen: bool, identifier: int) -> int:
-        """The audiences of an entry that is there."""
+        """The audiences of an entry that is there: as it was before this transaction."""
         chunk, local = identifier >> layout.CHUNK_BITS, identifier & layout.CHUNK_MASK
-        seers = 0
-        for bit in Audience:
-            if local in self._posting(frozen, layout.posting_key(chunk, layout.AUDIENCE, int(bit), b"")):
-                seers |= bit
-        return seers
+        shown = self._shown.get((frozen, chunk))
+        if shown is None:
+            shown = self._shown[(frozen, chunk)] = list(self._audiences(frozen, chunk))
+        return sum([bit for bit, seen in shown if local in seen])
 
-    def _posting(self, frozen: bool, key: bytes) -> BitMap:
-        """A posting as it was before this transaction."""
-        found = self._shown.get((frozen, key))
-        if found is None:
+    def _audiences(self, frozen: bool, chunk: int) -> Iterator[tuple[int, BitMap]]:
+        for bit in Audience:
+            key = layout.posting_key(chunk, layout.AUDIENCE, int(bit), b"")
             raw = None if frozen else self._get("postings", key)
-            kept = self._base.posting(key) if frozen else None if raw is None else postings.deserialize(raw)
-            found = self._shown[(frozen, key)] = BitMap() if kept is None else kept
-        return found
+            seen = self._base.posting(key) if frozen else None if raw is None else postings.deserialize(raw)
+            if seen is not None:
+                yield int(bit), seen
 
     def _shape_of(self, number: int) -> list[str]:
         raw = self._get("shapes", layout.ID.pack(number))
