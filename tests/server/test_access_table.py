@@ -157,6 +157,15 @@ def test_a_refusal_says_nothing_of_what_exists(server: Server) -> None:
         assert said.pop()[0] == 50
 
 
+@pytest.mark.parametrize("name", ["", "cn=Subschema", "cn=Monitor", "cn=Time,cn=Monitor"])
+def test_nobody_writes_what_the_server_says_of_itself(server: Server, name: str) -> None:
+    for audience, code, text in (("admin", 53, "this entry is the server's own"), ("mssante", 50, "")):
+        with connected(server, audience) as client:
+            client.modify(name, {"description": [(ldap3.MODIFY_REPLACE, ["x"])]})
+            assert client.result["result"] == code
+            assert text in client.result["message"]
+
+
 @pytest.mark.parametrize("name", [PERSON, PERSON.upper().replace("UID", "uid"), NATIVE])
 def test_a_person_is_themselves_whatever_name_they_bind_with(server: Server, name: str) -> None:
     with ldap3.Connection(server.uri, name, SECRET, check_names=False) as client:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from annuaire.domain import access
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
-from annuaire.ldap import controls, responses
+from annuaire.ldap import controls, monitor, responses
 from annuaire.ldap import dn as names
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.identity import Identity
@@ -22,6 +22,7 @@ from annuaire.ldap.messages import (
 )
 from annuaire.ldap.operations import elsewhere
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import Schema
 from annuaire.ldap.service import Service
 from annuaire.ldap.transactions import Transactions
 from annuaire.ldap.tree import Place
@@ -103,10 +104,16 @@ def _decide(
     if tree is None:
         return WriteOutcome(ResultCode.unwillingToPerform, "this server takes no writes")
     place = tree.place(key)
-    if service.own_entries.by_key(key) is not None:
+    if service.own_entries.by_key(key) is not None or (
+        place is Place.OUTSIDE and names.is_within(key, _monitor(service.schema))
+    ):
         return WriteOutcome(ResultCode.unwillingToPerform, "this entry is the server's own")
     if place is Place.COMPUTED:
         return WriteOutcome(
             ResultCode.unwillingToPerform, f"this subtree is computed; write below {tree.where_to_write}"
         )
     return WriteJob(request, message.controls, identity.dn, audience, grant, peer, identity.bound)
+
+
+def _monitor(schema: Schema) -> bytes:
+    return names.key(names.parse(monitor.ROOT), schema)
