@@ -24,6 +24,11 @@ from annuaire.server.loads import Loads
 
 # A request makes some dozens of short-lived objects: collecting each 700 of them would cost more than it frees.
 COLLECTION_THRESHOLDS = (20_000, 20, 100)
+# How long the thread that writes, which computes for milliseconds, keeps the interpreter from the reactor, which waits
+# for it anew after each system call. 50 connections that write and one that searches, on one worker: with Python's 5 ms
+# 95 % of the searches are answered within 27 ms and 99 % within 53, with 0.5 ms within 20 and 38, at no fewer writes
+# (medians of 14 alternating rounds on two busy cores). 1 ms lies between them.
+SWITCH_SECONDS = 0.0005
 
 
 def main(arguments: list[str]) -> int:
@@ -77,6 +82,7 @@ def _serve(config: configuration.Config, given: argparse.Namespace) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTION_THRESHOLDS)
+        sys.setswitchinterval(SWITCH_SECONDS)
         supervisor.say_ready()
 
     reactor.callWhenRunning(begin)
