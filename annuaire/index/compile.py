@@ -5,7 +5,7 @@ for ranking.
 
 import dataclasses
 from collections.abc import Callable
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 from pyroaring import BitMap
@@ -316,6 +316,7 @@ class Compiler:
 _NO_NAME = dn.Dn(())
 
 
+@lru_cache(maxsize=1024)
 def _folded(attribute: AttributeType) -> matching.Normalise | None:
     """How values of a type are compared here, for `ldap.evaluation`."""
     fold = folding.equality(attribute)

@@ -16,6 +16,8 @@ from annuaire.ldap.filters import DEPTH_MAX, Filter
 from annuaire.ldap.messages import Control
 from annuaire.ldap.schema import Schema
 
+# Of the filter; whoever makes sure that something is as it was asks a few values.
+PARTS_MAX = 256
 # What assertionFailed says beside its number.
 FAILED = "the entry is not as asserted"
 # What a password is never told by (DESIGN §10(13)).
@@ -29,7 +31,7 @@ def asked(sent: Sequence[Control]) -> Filter | None:
         return None
     if len(given) > 1:
         raise Malformed("a control is given twice")
-    return search_requests.decode_filter(given[0].value or b"", DEPTH_MAX)
+    return search_requests.decode_filter(given[0].value or b"", DEPTH_MAX, PARTS_MAX)
 
 
 def holds(

@@ -4,7 +4,7 @@ An unknown attribute, a missing rule and an invalid assertion value are Undefine
 Undefined as it is: otherwise a filter would tell what the asker may not know. Iterative at every depth.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from annuaire.ldap import approximate, matching, options
@@ -26,12 +26,36 @@ from annuaire.ldap.schema import OBJECT_CLASS, AttributeType, Described, Schema
 
 Attributes = Mapping[str, Sequence[bytes]]
 Test = Callable[[Dn, Attributes], bool | None]
+# Of the forms of some values: whether one of them is as asserted.
+Holds = Callable[[Iterable[bytes | None]], bool]
 # For an attribute type, how its values are prepared instead of by its rule; None leaves the rule's way.
 Replacement = Callable[[AttributeType], matching.Normalise | None]
 ReplacementOfPart = Callable[[AttributeType], matching.NormalisePart | None]
 
 # Attribute descriptions of entries remembered for each asserted one; entries of a directory use a few dozen.
 _REMEMBERED_MAX = 1024
+
+# Note [Long lists are prepared once]
+# A group has ten thousand members, and a filter may ask of them a thousand times: by itself each part would prepare
+# them all anew, for a minute in which nobody else is answered. Of such a list the forms are kept while it is asked.
+_LISTED_MAX = 50
+_OCTETS_MAX = 2_000
+_KEPT_MAX = 4
+_kept: dict[tuple[int, matching.Normalise], tuple[Sequence[bytes], frozenset[bytes | None]]] = {}
+
+
+def _forms(values: Sequence[bytes], normalise: matching.Normalise) -> Iterable[bytes | None]:
+    """The values as a rule compares them, in any order."""
+    if len(values) <= _LISTED_MAX and sum(map(len, values)) <= _OCTETS_MAX:
+        return map(normalise, values)
+    key = (id(values), normalise)
+    kept = _kept.get(key)
+    if kept is None or kept[0] is not values:
+        kept = (values, frozenset(map(normalise, values)))
+        if len(_kept) >= _KEPT_MAX:
+            _kept.clear()
+        _kept[key] = kept
+    return kept[1]
 
 
 def evaluate(
@@ -191,7 +215,7 @@ class _Tests:
             return _undefined
 
         def test(dn: Dn, attributes: Attributes) -> bool:
-            forms = (normalise(value) for some in values(attributes) for value in some)
+            forms = (form for some in values(attributes) for form in _forms(some, normalise))
             return any(form and approximate.matches(wanted, approximate.words(form)) for form in forms)
 
         return test
@@ -229,13 +253,15 @@ class _Tests:
         if holds is None:
             return _undefined
         if not item.dn_attributes:
-            return lambda dn, attributes: any(holds(value) for some in values(attributes) for value in some)
+            return lambda dn, attributes: any(holds(_forms(some, normalise)) for some in values(attributes))
 
         def test(dn: Dn, attributes: Attributes) -> bool:
-            if any(holds(value) for some in values(attributes) for value in some):
+            if any(holds(_forms(some, normalise)) for some in values(attributes)):
                 return True
             pairs = (pair for rdn in dn.rdns for pair in rdn.pairs)
-            return any(values.takes(attribute) and holds(text.encode()) for attribute, text in pairs)
+            return any(
+                values.takes(attribute) and holds([normalise(text.encode())]) for attribute, text in pairs
+            )
 
         return test
 
@@ -296,9 +322,7 @@ def _equal(values: _Selection, normalise: matching.Normalise, asserted: bytes) -
     wanted = normalise(asserted)
     if wanted is None:
         return _undefined
-    return lambda dn, attributes: any(
-        normalise(value) == wanted for some in values(attributes) for value in some
-    )
+    return lambda dn, attributes: any(wanted in _forms(some, normalise) for some in values(attributes))
 
 
 def _ordering(attribute: AttributeType, values: _Selection, item: GreaterOrEqual | LessOrEqual) -> Test:
@@ -310,7 +334,7 @@ def _ordering(attribute: AttributeType, values: _Selection, item: GreaterOrEqual
     greater = isinstance(item, GreaterOrEqual)
 
     def test(dn: Dn, attributes: Attributes) -> bool:
-        forms = (normalise(value) for some in values(attributes) for value in some)
+        forms = (form for some in values(attributes) for form in _forms(some, normalise))
         return any(form is not None and (form >= limit if greater else form <= limit) for form in forms)
 
     return test
@@ -327,7 +351,7 @@ def _contained(
     holds = _parts(normalise, normalise_part, initial, between, final)
     if holds is None:
         return _undefined
-    return lambda dn, attributes: any(holds(value) for some in values(attributes) for value in some)
+    return lambda dn, attributes: any(holds(_forms(some, normalise)) for some in values(attributes))
 
 
 def _parts(
@@ -336,8 +360,8 @@ def _parts(
     initial: bytes | None,
     between: Sequence[bytes],
     final: bytes | None,
-) -> Callable[[bytes], bool] | None:
-    """Whether a value holds the parts in order and without overlap; None when a part is not valid."""
+) -> Holds | None:
+    """Whether one of some forms has the parts in order and without overlap; None when a part is not valid."""
 
     def prepared(part: bytes, is_initial: bool, is_final: bool) -> bytes | None:
         return normalise_part(part, is_initial, is_final) if normalise_part else normalise(part)
@@ -349,8 +373,7 @@ def _parts(
         return None
     start, end, rest = first, last, [part for part in middle if part]
 
-    def holds(value: bytes) -> bool:
-        form = normalise(value)
+    def has(form: bytes | None) -> bool:
         if form is None or not (form.startswith(start) and form.endswith(end)):
             return False
         position, limit = len(start), len(form) - len(end)
@@ -363,13 +386,11 @@ def _parts(
             position = found + len(part)
         return True
 
-    return holds
+    return lambda forms: any(map(has, forms))
 
 
-def _assertion(
-    rule: matching.Rule, normalise: matching.Normalise, asserted: bytes
-) -> Callable[[bytes], bool] | None:
-    """What a rule named in an extensible match says of a value."""
+def _assertion(rule: matching.Rule, normalise: matching.Normalise, asserted: bytes) -> Holds | None:
+    """What a rule named in an extensible match says of the forms of some values."""
     if rule.kind is matching.Kind.SUBSTRINGS:
         parts = matching.substring_assertion(asserted)
         return _parts(normalise, rule.normalise_part, *parts) if parts else None
@@ -378,11 +399,6 @@ def _assertion(
         return None
     limit = wanted
     if rule.kind is matching.Kind.EQUALITY:
-        return lambda value: normalise(value) == limit
-
-    def is_before(value: bytes) -> bool:
-        # RFC 4517 §4.2: an ordering rule is true of values that come before the asserted one.
-        form = normalise(value)
-        return form is not None and form < limit
-
-    return is_before
+        return lambda forms: limit in forms
+    # RFC 4517 §4.2: an ordering rule is true of values that come before the asserted one.
+    return lambda forms: any(form is not None and form < limit for form in forms)

@@ -115,12 +115,12 @@ def _remember(cache: dict[bytes, Any], raw: bytes, value: Any) -> None:
     cache[raw] = value
 
 
-def decode_filter(value: bytes, depth_max: int) -> Filter:
+def decode_filter(value: bytes, depth_max: int, parts_max: int = FILTER_NODES_MAX) -> Filter:
     """A filter by itself, as the values of some controls have it (RFC 4528 §3). Malformed."""
     if not value:
         raise ber.BadContent("control without the filter it needs")
     try:
-        found, end = _filter(value, 0, len(value), depth_max, FILTER_NODES_MAX)
+        found, end = _filter(value, 0, len(value), depth_max, parts_max)
     except (IndexError, UnicodeDecodeError) as error:
         raise ber.BadContent("filter that cannot be decoded", str(error)) from None
     if end != len(value):

@@ -48,8 +48,9 @@ def test_the_entry_that_is_not_there_comes_first(client):
         [Control(controls.ASSERTION, True, b"\x87")],
         [Control(controls.ASSERTION)],
         [asking.asserting("(&)"), asking.asserting("(&)")],
+        [asking.asserting(f"(|{'(cn=a)' * 256})")],
     ],
-    ids=["no filter", "no value", "twice"],
+    ids=["no filter", "no value", "twice", "too many parts"],
 )
 @pytest.mark.parametrize(
     "request_", [lambda sent: asking.compare(1, PERSON, "sn", b"x", sent), lambda sent: dse(sent)]

@@ -343,3 +343,66 @@ def test_any_filter_gives_one_of_three_answers(text: str, value: bytes) -> None:
         Substrings("cn", value, (value,), value),
     ):
         assert evaluation.evaluate(item, NAME, ENTRY, STANDARD) in (True, False, None)
+
+
+def test_what_many_parts_ask_of_a_long_list_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 500
+    members = [b"uid=p%d,o=x" % number for number in range(300)]
+    long_text = [b"mot " * 2_000]
+    rule = STANDARD.rule("distinguishedNameMatch")
+    assert rule is not None
+    prepared: list[bytes] = []
+
+    class Counting:
+        """The rule, told of each value that it prepares."""
+
+        def __init__(self, normalise: Callable[[bytes], bytes | None]) -> None:
+            self._normalise = normalise
+
+        def __call__(self, value: bytes) -> bytes | None:
+            prepared.append(value)
+            return self._normalise(value)
+
+    counting: dict[str, Counting] = {}
+
+    def replaced(attribute: AttributeType) -> Counting:
+        assert attribute.equality_rule is not None
+        return counting.setdefault(attribute.key, Counting(attribute.equality_rule.normalise))
+
+    def holds(parts: list[Filter], **values: list[bytes]) -> bool | None:
+        prepared.clear()
+        return evaluation.prepare(Or(parts), STANDARD, replaced).matches(NAME, values)
+
+    absent = [Equality("member", b"uid=q%d,o=x" % number) for number in range(asked)]
+    assert holds(absent, member=members) is False
+    assert len(prepared) == len(members) + asked
+    assert holds([*absent, Equality("member", b"UID=P7,o=X")], member=members) is True
+    # Another list of the same entry's next state is another list.
+    assert holds([Equality("member", b"uid=p7,o=x")], member=members[8:]) is False
+    pieces: list[Filter] = [Substrings("description", None, (b"n%d" % n,), None) for n in range(asked)]
+    assert holds(pieces, description=long_text) is False
+    assert prepared.count(long_text[0]) == 1
+    assert holds([*pieces, Substrings("description", b"mot", (b"t m",), None)], description=long_text) is True
+    assert len(evaluation._kept) <= 4
+
+
+def test_a_long_list_is_compared_as_a_short_one() -> None:
+    values = [b"%d" % number for number in range(100, 400)]
+    entry = {"apicryptVersion": values, "cn": [b"Jean %s" % value for value in values]}
+    for text, wanted in (
+        ("(apicryptVersion=250)", True),
+        ("(apicryptVersion=99)", False),
+        ("(apicryptVersion>=399)", True),
+        ("(apicryptVersion>=400)", False),
+        ("(apicryptVersion<=100)", True),
+        ("(apicryptVersion<=99)", False),
+        ("(apicryptVersion:integerOrderingMatch:=100)", False),
+        ("(apicryptVersion:integerOrderingMatch:=101)", True),
+        ("(cn=jean*399)", True),
+        ("(cn=*399*399)", False),
+        ("(cn:caseExactMatch:=Jean 399)", True),
+        ("(cn:caseExactMatch:=jean 399)", False),
+        ("(cn~=jea 399)", True),
+        ("(!(cn=jean 400))", True),
+    ):
+        assert evaluation.evaluate(filters.parse(text), NAME, entry, STANDARD) is wanted, text
