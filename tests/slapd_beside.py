@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmark.servers import free_port
+
 # Debian puts slapd where users do not look.
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/local/libexec"))
 SLAPD = shutil.which("slapd", path=_PATH)
 MODULES = Path("/usr/lib/ldap")
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 PASSWORD = "un-secret-de-test"
 
 
@@ -25,9 +27,7 @@ class Slapd:
     def __init__(
         self, folder: Path, schema: Sequence[Path], suffixes: Sequence[str], further: str = ""
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.uri = f"ldap://127.0.0.1:{self.port}"
         lines = [f"include {path}" for path in schema]
         if (MODULES / "back_mdb.so").exists():
@@ -69,12 +69,12 @@ class Slapd:
             time.sleep(0.02)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Waiting for what will happen: looked at often, and given up only when a machine many times slower had done it."""
 
+import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,3 +19,12 @@ def until(
         assert time.monotonic() < end, f"waited in vain: {told()}"
         time.sleep(0.02)
     return found
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens at a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True

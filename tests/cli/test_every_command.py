@@ -96,7 +96,7 @@ def test_a_configuration_that_was_named_must_be_there(tmp_path):
 )
 def test_a_process_ends_with_the_status_that_its_trouble_has(tmp_path, given, status):
     process = states.start(tmp_path / "var", *given)
-    out, said = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=120)
     assert process.returncode == status, said
     assert (out == b"") == (status != 0)
     assert (said == b"") == (status == 0)

@@ -280,7 +280,7 @@ def test_a_full_disk_is_temporary(state):
     assert done.exit_code == 75
     with open("/dev/full", "wb") as full:
         process = states.start(state, "export", stdout=full)
-        assert process.wait(20) == 75
+        assert process.wait(60) == 75
     assert b"Traceback" not in process.communicate()[1]
 
 
@@ -309,7 +309,7 @@ def test_whoever_has_read_enough_hears_no_complaint(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == b"dn: o=apicrypt,c=FR\n"
         process.stdout.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
         process.stderr.close()

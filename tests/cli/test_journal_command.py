@@ -226,7 +226,7 @@ def test_a_reader_that_has_enough_is_no_trouble(state):
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()

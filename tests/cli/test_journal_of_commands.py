@@ -288,7 +288,7 @@ def test_commands_at_once_leave_every_record_and_a_journal_that_is_well(state: P
         for who, switch in ((JEAN, "on"), (YVES, "off"), (JEAN, "off"), (JEAN, "on"))
     ]
     for process in running:
-        _, trouble = process.communicate(timeout=60)
+        _, trouble = process.communicate(timeout=120)
         assert process.returncode == 0, trouble
     assert is_well(state)
     kinds = [one["kind"] for one in told(state)]

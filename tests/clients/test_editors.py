@@ -49,7 +49,7 @@ def on_a_terminal(command: list[str], environment: dict[str, str], typed: str = 
     except OSError:  # how Linux tells that nobody is at the other end any more
         pass
     os.close(ours)
-    return process.wait(30), shown.decode()
+    return process.wait(60), shown.decode()
 
 
 def ldapvi(place: Workplace, *arguments: str) -> list[str]:

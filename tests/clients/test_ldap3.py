@@ -3,13 +3,13 @@
 import os
 import signal
 import threading
-import time
 from typing import Any
 
 import ldap3
 import pytest
 import serving
 from ldap3.core.exceptions import LDAPExceptionError
+from waiting import until
 from workplace import CERTIFICATE, ESCAPED, NAME, PHOTO, TREE_DELETE, Workplace
 
 LIVE = {
@@ -29,7 +29,7 @@ class Client:
     ) -> None:
         self.strategy = strategy
         # Its own values make it wait minutes for a server that is away.
-        ldap3.set_config_parameter("RESTARTABLE_TRIES", 10)
+        ldap3.set_config_parameter("RESTARTABLE_TRIES", 60)
         ldap3.set_config_parameter("RESTARTABLE_SLEEPTIME", 0.5)
         self.server = ldap3.Server("127.0.0.1", place.server.port(), get_info=ldap3.ALL)
         self.connection = ldap3.Connection(
@@ -40,7 +40,7 @@ class Client:
             pool_name=place.folder,
             pool_size=2,
             pool_lifetime=60,
-            receive_timeout=None if strategy in IN_THREADS else 30,
+            receive_timeout=None if strategy in IN_THREADS else 60,
         )
         self.bound = self.say("bind")
 
@@ -210,10 +210,7 @@ class TestConnectionsThatEnd:
         assert workplace.server.described()["ready"]
 
     def settled(self, workplace: Workplace, gone: list[int]) -> None:
-        until = time.monotonic() + 10
-        while len(pids := workplace.server.worker_pids()) != 2 or set(gone) & set(pids):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: len(pids := workplace.server.worker_pids()) == 2 and not set(gone) & set(pids))
         workplace.look_again()
 
 
@@ -232,7 +229,7 @@ def test_a_pool_of_connections_serves_many_threads(workplace):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     client.connection.unbind()
     assert codes == [0] * 16
     assert len(workplace.below()) == 8

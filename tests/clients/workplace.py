@@ -93,7 +93,7 @@ def program(name: str) -> str:
 
 
 def run(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
 def people(base: str) -> str:

@@ -267,7 +267,7 @@ def test_two_processes_may_refresh_at_once(source: StoreSource) -> None:
     for process in both:
         process.start()
     for process in both:
-        process.join(30)
+        process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     folder = IndexFolder(source.state / "index")
     assert folder.current() == 1, "the second one found what the first had built"
@@ -323,7 +323,7 @@ def test_a_build_that_loses_one_of_its_processes_fails_and_leaves_the_old_index(
         wait_until(lambda: any(folder.path.glob("2/base/digests-1.npy")))
         helpers = children(program.pid)
         os.kill(helpers[-1], signal.SIGKILL)
-        _, error = program.communicate(timeout=20)
+        _, error = program.communicate(timeout=120)
     finally:
         program.kill()
     assert program.returncode != 0
@@ -332,7 +332,7 @@ def test_a_build_that_loses_one_of_its_processes_fails_and_leaves_the_old_index(
     assert count(folder) == PEOPLE + 20
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < limit, "waited in vain"

@@ -89,8 +89,8 @@ def test_nothing_is_measured_where_the_first_message_is_refused(tmp_path: Path) 
     thread.start()
     port = str(listener.getsockname()[1])
     command = [str(generator), "127.0.0.1", port, str(visits), "1", "0.2", "0", str(first)]
-    done = subprocess.run(command, capture_output=True, timeout=20)
-    thread.join(10)
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    thread.join(60)
     listener.close()
     assert done.returncode == 1
     assert b"answered with code 49" in done.stderr

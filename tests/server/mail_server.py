@@ -19,7 +19,7 @@ from typing import NamedTuple
 SNIPPETS = Path(__file__).resolve().parents[2] / "fixtures" / "postfix"
 # Debian puts it where users do not look.
 PROGRAM = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 
 # What any Postfix has: Debian's services, without those that deliver on the machine, and no system of its own.
 MAIN = """
@@ -159,7 +159,7 @@ class Postfix:
             [PROGRAM, "-c", str(self.folder / "conf"), *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, f"{done.stderr}\n{self.log()}"

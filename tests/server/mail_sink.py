@@ -48,7 +48,7 @@ class Sink:
         self._server.shutdown()
         self._server.server_close()
 
-    def took(self, subject: str, seconds: float = 10.0) -> Arrived:
+    def took(self, subject: str, seconds: float = 60.0) -> Arrived:
         """The message of this subject, as soon as it is there."""
         with self._changed:
             assert self._changed.wait_for(lambda: subject in self._arrived, seconds), (

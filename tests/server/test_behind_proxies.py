@@ -155,7 +155,7 @@ class TestHeaders:
         import socket
 
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(20)
+            connection.settimeout(60)
             connection.connect(str(folder / "ldapi"))
             connection.sendall(LINE % b"192.0.2.1" + asking.search(1))
             assert asking.codes(serving.receive(connection)) == [(1, 8)]
@@ -177,7 +177,7 @@ class TestHeaders:
             connection.sendall(b"PROXY TCP4")
             begun = time.monotonic()
             assert ended(connection) == b""
-            assert time.monotonic() - begun < proxied.HEADER_SECONDS + 5
+            assert time.monotonic() - begun < proxied.HEADER_SECONDS + 40
 
     def test_where_tls_is_required_a_password_in_clear_is_not_looked_at(self, server):
         with server.connect() as connection:
@@ -192,7 +192,7 @@ def query(text: str) -> bytes:
 
 
 def ended(connection) -> bytes:
-    connection.settimeout(20)
+    connection.settimeout(60)
     data = b""
     try:
         while piece := connection.recv(4096):

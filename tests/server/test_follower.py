@@ -95,5 +95,5 @@ def test_the_follower_leaves_with_a_supervisor_that_is_killed_at_once(tmp_path):
     server = serving.Server(state).start()
     [follower] = until(lambda: followers(server))
     os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait(10)
+    server.process.wait(60)
     until(lambda: not Path(f"/proc/{follower}").exists())

@@ -27,7 +27,7 @@ from annuaire.ldap.framing import Framer
 APICRYPT = f"ou=apicrypt,{serving.SUFFIX}"
 PEOPLE = f"ou=personnes,{serving.SUFFIX}"
 PYTHON = shutil.which("python3", path="/usr/bin")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_python_ldap_follows_and_polls(server: serving.Server, admin: ldap3.Conn
         assert admin.modify_dn(f"{kept},{APICRYPT}", "cn=renommee")
         add(admin, "derniere")
         said = json.loads(process.stdout.read().splitlines()[-1])
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.stdout.close()

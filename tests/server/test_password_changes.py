@@ -91,7 +91,7 @@ def tool(
         [program, "-x", "-H", server.uri, *login, *more],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -255,7 +255,7 @@ def stamps(server: serving.Server, who: str) -> tuple[str, str]:
         return str(admin.entries[0].modifyTimestamp), str(admin.entries[0].modifiersName)
 
 
-def until(condition, seconds: float = 10.0) -> bool:
+def until(condition, seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -95,7 +95,7 @@ def tool(program: str, uri: str, name: str, *arguments: str, check: bool = True)
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=30,
+        timeout=120,
     )
     assert not check or done.returncode == 0, done.stderr + done.stdout
     return done.stdout + done.stderr
@@ -311,7 +311,7 @@ def test_cn_monitor_counts_what_all_workers_do_and_is_for_administrators(server:
             ["ldapsearch", "-x", "-LLL", "-H", server.uri, "-b", base],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
         return done.stdout + done.stderr
 
