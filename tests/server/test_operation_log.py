@@ -50,7 +50,11 @@ def test_values_are_written_only_when_that_was_chosen(lines):
 
 
 @pytest.mark.parametrize(
-    ("code", "written"), [(0, False), (4, False), (6, False), (32, True), (51, True), (80, True)]
+    ("code", "written"),
+    [
+        *[(code, False) for code in (0, 4, 6, 14, 122, 16654)],
+        *[(code, True) for code in (32, 51, 80, 123)],
+    ],
 )
 def test_errors_alone_are_logged_unless_all_is_asked(lines, code, written):
     OperationLog(False, False).answered("p", search(), ENTRY + done(code, "text"), True, 0)
