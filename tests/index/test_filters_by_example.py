@@ -5,6 +5,7 @@ from pathlib import Path
 
 import invented_directory as invented
 import pytest
+import small_chunks
 from invented_directory import SUFFIX, Client, Thing
 
 from annuaire.domain.audience import Audience
@@ -156,8 +157,8 @@ def test_words_that_are_unfinished_or_one_letter_wrong_sound_alike(tmp_path: Pat
 def test_a_value_that_many_entries_share_is_counted_in_every_chunk(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("CHUNK_BITS", 5), ("CHUNK_SIZE", 32), ("CHUNK_MASK", 31), ("LISTED_MAX", 4)):
-        monkeypatch.setattr(layout, name, value)
+    small_chunks.set_in(monkeypatch)
+    monkeypatch.setattr(layout, "LISTED_MAX", 4)
     monkeypatch.setattr(pages, "HEAVY_MIN", 11)  # l0 to l2: ten or eleven in each chunk
     people = [person(f"p{i:03d}", sn="commun", l=f"l{i % 3}", uidNumber=f"{i}") for i in range(200)]
     client = directory(tmp_path, where, people)

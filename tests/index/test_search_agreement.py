@@ -7,6 +7,7 @@ import generated_requests
 import invented_directory as invented
 import obvious_answers as obvious
 import pytest
+import small_chunks
 from generated_requests import Request
 from invented_directory import Client, Thing, decoded
 
@@ -19,7 +20,6 @@ from annuaire.ldap.results import ResultCode
 SEED = 20261123
 ODD_PEOPLE = 130
 REQUESTS = 800
-SMALL_CHUNK_BITS = 5
 
 Question = tuple[Request, list[Thing] | str]
 
@@ -114,11 +114,7 @@ def client(
 ) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         if "many chunks" in request.param:
-            patch.setattr(layout, "CHUNK_BITS", SMALL_CHUNK_BITS)
-            patch.setattr(layout, "CHUNK_SIZE", 1 << SMALL_CHUNK_BITS)
-            patch.setattr(layout, "CHUNK_MASK", (1 << SMALL_CHUNK_BITS) - 1)
-            patch.setattr(layout, "ADDED", 1 << 18)
-            patch.setattr(layout, "REMOVED", 2 << 18)
+            small_chunks.set_in(patch)
             patch.setattr(layout, "LISTED_MAX", 5)
             patch.setattr(pages, "HEAVY_MIN", 6)
         folder = IndexFolder(tmp_path_factory.mktemp("index") / "index")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import invented_directory as invented
 import obvious_answers as obvious
 import pytest
+import small_chunks
 from invented_directory import SUFFIX, Answered, Client, Thing
 
 from annuaire.domain.audience import Audience
-from annuaire.index import gather, layout, listings
+from annuaire.index import gather, listings
 from annuaire.index.folder import IndexFolder
 from annuaire.index.query import SizeLimits
 from annuaire.ldap import ber, controls, filters, messages, virtual_list
@@ -43,9 +44,7 @@ def client(
         if request.param != "small lists":
             patch.setattr(listings, "SORTED_MAX", 3)
         if request.param == "many chunks":
-            patch.setattr(layout, "CHUNK_BITS", 5)
-            patch.setattr(layout, "CHUNK_SIZE", 1 << 5)
-            patch.setattr(layout, "CHUNK_MASK", (1 << 5) - 1)
+            small_chunks.set_in(patch)
         folder = IndexFolder(tmp_path_factory.mktemp("index") / "index")
         recent = things[3::4]
         invented.make_base(folder, [thing for thing in things if thing not in recent])

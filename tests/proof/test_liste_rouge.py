@@ -18,6 +18,7 @@ from pathlib import Path
 import asking
 import hidden_people
 import pytest
+import small_chunks
 import two_directories
 from hidden_people import People
 from interviews import Hashing, Interview, shown
@@ -37,9 +38,7 @@ SECONDS = float(os.environ.get("ANNUAIRE_PROOF_SECONDS", "0"))
 
 def small_index(patch: pytest.MonkeyPatch) -> None:
     """What an index of half a million entries does: several chunks, values and pieces of words that many have."""
-    patch.setattr(layout, "CHUNK_BITS", 5)
-    patch.setattr(layout, "CHUNK_SIZE", 1 << 5)
-    patch.setattr(layout, "CHUNK_MASK", (1 << 5) - 1)
+    small_chunks.set_in(patch)
     patch.setattr(layout, "LISTED_MAX", 5)
     patch.setattr(pages, "HEAVY_MIN", 6)
     patch.setattr(sight, "INSIDE_MAX", 3)
