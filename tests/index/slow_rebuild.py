@@ -14,7 +14,8 @@ from annuaire.index.chunk import Chunk
 from annuaire.index.folder import IndexFolder
 
 CHUNK_BITS = 6
-CHUNK_SECONDS = 0.2
+# Whoever waits for one of its files must be able to stop it before the next.
+CHUNK_SECONDS = 0.5
 
 layout.CHUNK_BITS = CHUNK_BITS
 layout.CHUNK_SIZE = 1 << CHUNK_BITS

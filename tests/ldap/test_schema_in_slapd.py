@@ -25,7 +25,7 @@ def refusal(folder: Path, files: list[Path]) -> str:
     configuration.write_text("".join(f"include {path}\n" for path in files))
     assert SLAPTEST is not None
     done = subprocess.run(
-        [SLAPTEST, "-u", "-f", str(configuration)], capture_output=True, text=True, timeout=30, check=False
+        [SLAPTEST, "-u", "-f", str(configuration)], capture_output=True, text=True, timeout=120, check=False
     )
     return "" if done.returncode == 0 else done.stderr
 
