@@ -21,13 +21,10 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
 _TABLE = str.maketrans(
     {**_CONTROLS, **{ord(k): v for k, v in _LETTERS.items()}, **dict.fromkeys(map(ord, _SPACES), " ")}
 )
-_ASCII_TABLE = str.maketrans(
-    {
-        **_CONTROLS,
-        **{code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)},
-        **{ord(c): " " for c in _SPACES if c.isascii()},
-    }
-)
+# The same of ASCII octets, which takes a quarter of the time: a build folds millions of values.
+_ASCII_SPACES = "".join([c for c in _SPACES if c.isascii()]).encode()
+_ASCII_TABLE = bytes([0x20 if code in _ASCII_SPACES else code for code in bytes(range(256)).lower()])
+_ASCII_CONTROLS = bytes([code for code in _CONTROLS if code < 128 and code not in _ASCII_SPACES])
 # Each turn may make what the next one folds (a ligature in a compatibility form); then nothing moves any more.
 _TURNS_MAX = 4
 
@@ -72,10 +69,13 @@ def _is_unseen(c: str) -> bool:
 def fold_name(text: str) -> str:
     """The folded form of a name: idempotent, without outer or repeated spaces."""
     if text.isascii():
-        folded = text.translate(_ASCII_TABLE)
-    else:
-        folded = " ".join([_fold_word(word) for word in text.split(" ")])
+        return _fold_ascii(text.encode())
+    folded = " ".join([_fold_word(word) for word in text.split(" ")])
     return " ".join(folded.split())
+
+
+def _fold_ascii(value: bytes) -> str:
+    return " ".join(value.translate(_ASCII_TABLE, _ASCII_CONTROLS).decode("ascii").split())
 
 
 def fold_case(text: str) -> str:
@@ -100,8 +100,8 @@ def _text(value: bytes) -> str | None:
 
 def name(value: bytes) -> str | None:
     """The folded form of a value that is a name."""
-    if value.isascii():  # a build folds millions of them
-        return " ".join(value.decode("ascii").translate(_ASCII_TABLE).split())
+    if value.isascii():
+        return _fold_ascii(value)
     text = _text(value)
     return None if text is None else fold_name(text)
 
@@ -184,11 +184,11 @@ def ordering(
 
 
 # In folded ASCII text, everything but letters and digits divides words.
-_DIVIDERS = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
+_DIVIDERS = bytes([code if chr(code).isalnum() else 0x20 for code in range(128)] + [0x20] * 128)
 
 
 def words(folded: str) -> list[str]:
     """The words of a folded text: runs of letters and digits, as best-first and `~=` see them."""
     if folded.isascii():
-        return folded.translate(_DIVIDERS).split()
+        return folded.encode().translate(_DIVIDERS).decode("ascii").split()
     return "".join([c if c.isalnum() else " " for c in folded]).split()
