@@ -87,6 +87,11 @@ def digest(attribute: int, value: bytes) -> bytes:
     return hashlib.blake2b(attribute.to_bytes(2, "big") + value, digest_size=DIGEST_SIZE).digest()
 
 
+def hasher(attribute: int) -> "hashlib.blake2b":
+    """What `digest` begins with for the values of one attribute: a copy takes half the time of a new one."""
+    return hashlib.blake2b(attribute.to_bytes(2, "big"), digest_size=DIGEST_SIZE)
+
+
 def posting_key(chunk: int, kind: int, attribute: int, term: bytes) -> bytes:
     return POSTING.pack(chunk, kind, attribute) + term
 

@@ -43,22 +43,26 @@ _SHAPES_MAX = 1_000
 _ENTRY_DN = "entryDN"
 
 
-class _Known(NamedTuple):
-    """What all the values of one attribute come to."""
-
-    digests: bytes  # concatenated, each once
-    folded: list[str]
-    text: str
-    words: tuple[str, ...]  # of an attribute of the union text alone
-
-
-_NOTHING = _Known(b"", [], "", ())
+# What all the values of one attribute come to: digests concatenated, each once; the folded values; their text; and
+# of an attribute of the union text their words. A plain tuple: millions are made.
+_Known = tuple[bytes, list[str], str, tuple[str, ...]]
+_NOTHING: _Known = (b"", [], "", ())
 
 
 class _Plan:
     """How the attributes of one type are indexed."""
 
-    __slots__ = ("_classes", "_encoded", "_equality", "_same", "_substrings", "known", "number", "segment")
+    __slots__ = (
+        "_classes",
+        "_encoded",
+        "_equality",
+        "_hasher",
+        "_same",
+        "_substrings",
+        "known",
+        "number",
+        "segment",
+    )
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class _Plan:
         classes: Callable[[Sequence[bytes]], list[bytes]] | None,
     ) -> None:
         self.number = number
+        self._hasher = layout.hasher(number)
         self.segment = segment  # in the union text
         self._classes = classes  # of objectClass: what its values imply
         self._equality = folding.equality(attribute)
@@ -80,35 +85,48 @@ class _Plan:
     def value(self, value: bytes) -> tuple[bytes | None, str | None]:
         """The digest for equality and the folded text for substrings, each None where there is none."""
         folded = None if self._equality is None else self._equality(value)
-        digest = None if folded is None else value_digest(self.number, folded)
+        digest = None
+        if folded is not None:
+            hashed = self._hasher.copy()
+            hashed.update(folded.encode("utf-8", "surrogatepass"))
+            digest = hashed.digest()
         if self._same:
             return digest, folded
         return digest, None if self._substrings is None else self._substrings(value)
 
     def learn(self, values: Sequence[bytes]) -> _Known:
         """What values come to that are not in `known`."""
+        if len(values) == 1 and self._classes is None:  # most
+            value = values[0]
+            digest, text = self.value(value)
+            if text is None:
+                known: _Known = (digest or b"", [], "", ())
+            else:
+                words = () if self.segment is None else _distinct_pieces(folding.words(text))
+                known = (digest or b"", [text], ngrams.START + text + ngrams.END, words)
+            if len(value) < _REMEMBERED_SIZE:
+                if len(self.known) >= _REMEMBERED_MAX:
+                    self.known.clear()
+                self.known[value] = known
+            return known
         if self._classes is not None:
-            known = _Known(_joined([self.value(value)[0] for value in self._classes(values)]), [], "", ())
+            known = (_joined([self.value(value)[0] for value in self._classes(values)]), [], "", ())
         else:
-            known = self._of([self.value(value) for value in values])
+            known = self._together(list(map(self.value, values)))
         if sum(map(len, values)) < _REMEMBERED_SIZE:
             if len(self.known) >= _REMEMBERED_MAX:
                 self.known.clear()
             self.known[values[0] if len(values) == 1 else tuple(values)] = known
         return known
 
-    def together(self, some: _Known, more: _Known) -> _Known:
+    def both(self, some: _Known, more: _Known) -> _Known:
         """Of values that stand under two descriptions: the type with options and without."""
-        folded = [*some.folded, *more.folded]
-        return _Known(b"", folded, ngrams.text_of(folded), self._words(folded))
+        return self._together([(None, text) for text in (*some[1], *more[1])])
 
-    def _of(self, found: Sequence[tuple[bytes | None, str | None]]) -> _Known:
+    def _together(self, found: Sequence[tuple[bytes | None, str | None]]) -> _Known:
         folded = [text for _, text in found if text is not None]
-        digests = _joined([digest for digest, _ in found])
-        return _Known(digests, folded, ngrams.text_of(folded), self._words(folded))
-
-    def _words(self, folded: list[str]) -> tuple[str, ...]:
-        return () if self.segment is None else _distinct_pieces(folding.words(" ".join(folded)))
+        words = () if self.segment is None else _distinct_pieces(folding.words(" ".join(folded)))
+        return _joined([digest for digest, _ in found]), folded, ngrams.text_of(folded), words
 
     def operational(self, description: str, values: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
         """The encoded attribute and the digests of its values: most are the same for all entries of an import."""
@@ -293,13 +311,13 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
         if plan is None:
             continue
         known = plan.known.get(values[0] if len(values) == 1 else tuple(values)) or plan.learn(values)
-        digests.append(known.digests)
+        digests.append(known[0])
         if plan.segment is not None:
             before = union[plan.segment]
-            union[plan.segment] = plan.together(before, known) if before.folded else known
-        elif known.text:
+            union[plan.segment] = plan.both(before, known) if before[1] else known
+        elif known[1]:
             number = plan.number
-            texts[number] = plan.together(texts[number], known) if number in texts else known
+            texts[number] = plan.both(texts[number], known) if number in texts else known
     operational = numbering.operational(entry, columns)
     digests.append(operational.digests)
     found = b"".join(digests)
@@ -307,7 +325,7 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
     answer = responses.entry(entry.dn.encode(), entry.attributes)
     shift = len(answer) - len(entry.attributes)
     parent = entry.key.rpartition(b"\0")[0]
-    sort_key = entries.sort_key(union[0].folded, entry.key)
+    sort_key = entries.sort_key(union[0][1], entry.key)
     return Prepared(
         sort_key,
         entry.key,
@@ -321,9 +339,9 @@ def prepare(entry: IndexEntry, numbering: Numbering) -> Prepared:
             operational.block,
         ),
         columns.shape,
-        ngrams.SEPARATOR.join([known.text for known in union]),
-        tuple({word for known in union for word in known.words}),
-        tuple([(number, known.text) for number, known in texts.items()]),
+        ngrams.SEPARATOR.join([known[2] for known in union]),
+        tuple({word for known in union for word in known[3]}),
+        tuple([(number, known[2]) for number, known in texts.items()]),
         _each_once(found) if columns.repeated else found,
         columns.present,
         _above(parent) if parent else (),
