@@ -119,7 +119,8 @@ class StoreSource:
                 assert isinstance(piece.high, int)
                 known = self.mentions(reader)
                 for row in reader.range(piece.low, piece.high):
-                    yield from self.entries(row, known)
+                    if row.person is None:  # accounts come with whom they describe, most values of whom are theirs
+                        yield from self.entries(row, known)
             elif piece.kind == "holders":
                 assert isinstance(piece.low, str)
                 assert not isinstance(piece.high, int)
@@ -129,11 +130,13 @@ class StoreSource:
                 yield from self.listed(() if loaded is None else reader.domains(), loaded)
 
     def people(self, reader: Reader, low: str, high: str | None) -> Iterator[IndexEntry]:
-        """What is computed of the holders of a range, of both directories."""
-        made, contested = self.views(reader), self._contested(reader)
+        """The accounts of the holders of a range, and what is computed of both directories."""
+        made, contested, known = self.views(reader), self._contested(reader), self.mentions(reader)
         for holder, stored, records in _together(
             reader.accounts_between(low, high), reader.records_between(low, high)
         ):
+            for row in stored:
+                yield from self.entries(row, known)
             yield from made.of_holder(holder, stored, records, contested)
 
     @staticmethod

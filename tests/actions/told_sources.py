@@ -182,7 +182,8 @@ def list_domains(store: Store, *domains: str) -> None:
 def computed(source: StoreSource) -> list[IndexEntry]:
     """Every entry of ou=personnes and ou=structures, as a build of the index reads them."""
     pieces = [piece for piece in source.partitions() if piece.kind == "holders"]
-    return [entry for piece in pieces for entry in source.read(piece)]
+    everything = [entry for piece in pieces for entry in source.read(piece)]
+    return [entry for entry in everything if "creatorsName" not in entry.operational]  # stored ones have it
 
 
 def shown(source: StoreSource, audience: Audience) -> dict[str, dict[str, list[str]]]:
