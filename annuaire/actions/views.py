@@ -183,8 +183,15 @@ class Views:
         else:
             yield STRANGERS, Face.INTEROP, strangers
             yield Audience.DGS, Face.INTEROP, dgs
-        for audience, face in ((Audience.APICRYPT, Face.NATIVE), (Audience.ADMIN, Face.WHOLE)):
-            yield audience, face, [one for one in known if audience in one.faces.get(face, NOBODY)]
+        colleagues, administrators = (
+            [one for one in known if audience in one.faces.get(face, NOBODY)]
+            for audience, face in ((Audience.APICRYPT, Face.NATIVE), (Audience.ADMIN, Face.WHOLE))
+        )
+        if colleagues == administrators and not any(one.account.interop for one in known):
+            yield Audience.APICRYPT | Audience.ADMIN, Face.WHOLE, administrators
+        else:
+            yield Audience.APICRYPT, Face.NATIVE, colleagues
+            yield Audience.ADMIN, Face.WHOLE, administrators
 
     def _said(self, known: _Known, face: Face) -> Said:
         labels = [self._rules.professions.label(code) for code in known.account.professions]
