@@ -111,11 +111,23 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _first_pass(source: Source, partitions: list[Any], spill: Path, results: Any) -> None:
+def _next_of(partitions: list[Any], taken: Any) -> Iterator[Any]:
+    """Whoever is ready takes the next piece: some hold many entries, some few."""
+    while True:
+        with taken.get_lock():
+            number = taken.value
+            taken.value += 1
+        if number >= len(partitions):
+            return
+        yield partitions[number]
+
+
+def _first_pass(source: Source, partitions: list[Any], taken: Any, spill: Path, results: Any) -> None:
     _end_with_parent()
     gc.disable()  # hundreds of thousands of live objects, no cycles: each collection would walk them all
     with _telling(results):
-        results.put((str(spill), _prepare_partitions(source, partitions, spill, results.put)))
+        mine = _next_of(partitions, taken)
+        results.put((str(spill), _prepare_partitions(source, mine, spill, results.put)))
 
 
 # ------------------------------------------------------------------ second pass
@@ -320,8 +332,8 @@ def _prepare_elsewhere(
     source: Source, partitions: list[Any], folder: Path, processes: int, progress: Callable[[int], None]
 ) -> dict[str, _Spilled]:
     context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    arguments = [(source, partitions[i::processes], folder / f"spill-{i}", results) for i in range(processes)]
+    results, taken = context.Queue(), context.Value("i", 0)
+    arguments = [(source, partitions, taken, folder / f"spill-{i}", results) for i in range(processes)]
     with _running(context, _first_pass, arguments) as running:
         spilled: dict[str, _Spilled] = {}
         read = 0
