@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from annuaire.actions import refresh, telling
+from annuaire.actions import refresh, stretch, telling
 from annuaire.actions.refresh import StoreSource
 from annuaire.actions.telling import By
 from annuaire.domain.trace import Trace
@@ -70,7 +70,7 @@ def recording(source: StoreSource, folder: IndexFolder, actor: str) -> Iterator[
             announce(number)
     begun.tell(source.told)
     if number > before:
-        show(source, folder, number)
+        show(source, folder, before, number)
 
 
 @contextmanager
@@ -111,10 +111,11 @@ def _take_back(store: Store, folder: IndexFolder, announce: Announce) -> None:
         return
 
 
-def show(source: StoreSource, folder: IndexFolder, number: int) -> None:
-    """Bring the index up to a change that was committed."""
+def show(source: StoreSource, folder: IndexFolder, before: int, number: int) -> None:
+    """Bring the index up to a change that was committed, the last of those that follow another one."""
+    ahead = stretch.ahead(source, before, number)
     try:
-        refresh.refresh(source, folder, full=refresh.RECENT_FULL, wanted=number)
+        refresh.refresh(source, folder, full=refresh.RECENT_FULL, wanted=number, ahead=ahead)
     except Unavailable as error:
         raise Unavailable(
             f"enregistré (changement {number}), pas encore visible : {error.public}", error.reason

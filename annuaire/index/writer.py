@@ -311,11 +311,18 @@ class _Writing:
             self._put("postings", key, postings.joined(self._get("postings", key), more))
 
     def _listed(self, digest: bytes) -> list[int]:
-        page = self._page(digest)
-        size = layout.ROW_SIZE
-        rows = (page[i : i + size] for i in range(0, len(page), size))
-        ids = [int.from_bytes(row[-4:], "little") for row in rows if row.startswith(digest)]
-        return [i for i in ids if i < layout.ADDED]
+        """The ids that the page of a digest has beside it."""
+        page, ids = self._page(digest), []
+        at = page.find(digest)
+        while at >= 0:
+            if at % layout.ROW_SIZE:  # the octets straddle two rows
+                at = page.find(digest, at + 1)
+                continue
+            row = int.from_bytes(page[at + layout.DIGEST_SIZE : at + layout.ROW_SIZE], "little")
+            if row < layout.ADDED:
+                ids.append(row)
+            at = page.find(digest, at + layout.ROW_SIZE)
+        return ids
 
     def _add(self, prepared: Prepared) -> None:
         identifier = self._count

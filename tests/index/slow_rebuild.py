@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from annuaire.actions import refresh
+from annuaire.actions import refresh, source
 from annuaire.index import build, layout
 from annuaire.index.chunk import Chunk
 from annuaire.index.folder import IndexFolder
@@ -21,7 +21,7 @@ layout.CHUNK_BITS = CHUNK_BITS
 layout.CHUNK_SIZE = 1 << CHUNK_BITS
 layout.CHUNK_MASK = (1 << CHUNK_BITS) - 1
 build.ALONE_MAX = 10
-refresh.PARTITION = 50
+source.PARTITION = 50
 
 write = Chunk.write
 
@@ -35,4 +35,4 @@ Chunk.write = slowly  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     state = Path(sys.argv[1])
-    refresh.rebuild(refresh.StoreSource("", state, "o=apicrypt,c=FR"), IndexFolder(state / "index"))
+    refresh.rebuild(source.StoreSource("", state, "o=apicrypt,c=FR"), IndexFolder(state / "index"))

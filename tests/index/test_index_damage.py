@@ -18,6 +18,7 @@ import pytest
 from invented_directory import APICRYPT, SUFFIX, Client, Thing
 
 from annuaire.actions import initialise, refresh
+from annuaire.actions import source as sources
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
@@ -345,7 +346,7 @@ def test_several_processes_build_the_same_octets_as_one(source: StoreSource) -> 
     refresh.refresh(source, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("annuaire.index.build.ALONE_MAX", 10)
-        patch.setattr(refresh, "PARTITION", 50)
+        patch.setattr(sources, "PARTITION", 50)
         other = IndexFolder(source.state / "other")
         refresh.refresh(source, other)
     clients = [Client(folder), Client(other)]

@@ -10,7 +10,7 @@ import pytest
 from invented_directory import APICRYPT, SUFFIX, Client, Thing
 from lives import Life, named, new
 
-from annuaire.actions import initialise, refresh
+from annuaire.actions import initialise, refresh, stretch
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.index.folder import IndexFolder
@@ -38,7 +38,7 @@ def things_in(source: StoreSource) -> list[Thing]:
 def test_refreshing_and_building_anew_answer_alike(
     source: StoreSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(refresh, "CHANGES_AT_ONCE", at_once)
+    monkeypatch.setattr(stretch, "CHANGES_AT_ONCE", at_once)
     life = Life(SEED + at_once)
     folder = IndexFolder(tmp_path / "index")
     with source.store().writing("cn=admin") as writer:
