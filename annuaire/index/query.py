@@ -127,7 +127,7 @@ def _scope_of(snapshot: Snapshot, target: Target, scope: int, audience: int, sce
         universe: Universe = {}
         if scope != messages.BASE:
             universe = dict(sight.universe(audience, target.digest, kind))
-        if scope != messages.ONE_LEVEL:
+        if scope in (messages.BASE, messages.SUBTREE):
             for owner, identifier in target.hits:
                 if owner is sight:
                     chunk = identifier >> layout.CHUNK_BITS

@@ -288,7 +288,9 @@ class Directory:
 
     def _references(self, number: int, prepared: Query, request: SearchRequest) -> bytes:
         """Where the search is to go on (RFC 3296 §5.2)."""
-        scope = messages.BASE if request.scope == messages.ONE_LEVEL else request.scope
+        # What is below the base is the whole of what is held there.
+        whole = request.scope in (messages.SUBTREE, messages.SUBORDINATES)
+        scope = messages.SUBTREE if whole else messages.BASE
         found = []
         for hit in prepared.references:
             name, uris = _reference(hit)

@@ -413,7 +413,7 @@ class Synchronizer:
             return key == base
         if scope == messages.ONE_LEVEL:
             return dn.parent_key(key) == base and key != base
-        return dn.is_within(key, base)
+        return dn.is_within(key, base) and not (scope == messages.SUBORDINATES and key == base)
 
     def _key(self, name: bytes) -> bytes:
         return dn.key(dn.parse(name.decode()), self._numbering.schema)

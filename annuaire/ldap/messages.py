@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from annuaire.ldap.filters import Filter
 
-# Scopes and ways to follow aliases (RFC 4511 §4.5.1.2-3).
-BASE, ONE_LEVEL, SUBTREE = 0, 1, 2
+# Scopes and ways to follow aliases (RFC 4511 §4.5.1.2-3). Everything below a base without itself, `ldapsearch -s
+# children`, is of draft-sermersheim-ldap-subordinate-scope.
+BASE, ONE_LEVEL, SUBTREE, SUBORDINATES = 0, 1, 2, 3
 NEVER_DEREF, DEREF_IN_SEARCHING, DEREF_FINDING_BASE, DEREF_ALWAYS = 0, 1, 2, 3
 
 # What a modification does (RFC 4511 §4.6; increment is RFC 4525).

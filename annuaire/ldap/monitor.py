@@ -209,7 +209,7 @@ def _within(key: bytes, base: bytes, scope: int) -> bool:
         return key == base
     if scope == messages.ONE_LEVEL:
         return names.parent_key(key) == base
-    return names.is_within(key, base)
+    return names.is_within(key, base) and not (scope == messages.SUBORDINATES and key == base)
 
 
 def _controlled(asked: Asked) -> tuple[ResultCode, list[Control]]:

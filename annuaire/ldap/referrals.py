@@ -16,7 +16,7 @@ from annuaire.ldap.dn import Dn
 
 REF = "ref"
 _SCHEMES = ("ldap://", "ldaps://", "ldapi://")
-_SCOPES = ("base", "one", "sub")
+_SCOPES = ("base", "one", "sub", "subordinates")
 # RFC 4516 §2.1: what a name may hold without being escaped.
 _SAFE = "!$&'()*+,;=:@-._~"
 

@@ -63,7 +63,7 @@ class OwnEntry:
                 text=assertion.FAILED,
             )
         entry = b""
-        if request.scope != messages.ONE_LEVEL and self._matches(request):
+        if request.scope in (messages.BASE, messages.SUBTREE) and self._matches(request):
             selected = search_controls.matched(
                 asked, self._selected(request), request.types_only, self._schema
             )

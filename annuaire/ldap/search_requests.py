@@ -25,7 +25,7 @@ from annuaire.ldap.filters import (
     Present,
     Substrings,
 )
-from annuaire.ldap.messages import SearchRequest
+from annuaire.ldap.messages import BASE, SUBORDINATES, SearchRequest
 
 # Thunderbird asks for the certificates of all recipients in one OR: a clause for each of them.
 FILTER_NODES_MAX = 4096
@@ -87,7 +87,7 @@ def decode(frame: bytes, start: int, end: int, bounds: Bounds = USUAL) -> Search
 
 
 def _read_parameters(frame: bytes, begin: int, limit: int) -> tuple[tuple[int, int, int, int, bool], int]:
-    scope, position = ber.read_number(frame, begin, limit, 0, 2, "scope", ber.ENUMERATED)
+    scope, position = ber.read_number(frame, begin, limit, BASE, SUBORDINATES, "scope", ber.ENUMERATED)
     deref, position = ber.read_number(frame, position, limit, 0, 3, "derefAliases", ber.ENUMERATED)
     size_limit, position = ber.read_number(frame, position, limit, 0, ber.INTEGER_MAX, "sizeLimit")
     time_limit, position = ber.read_number(frame, position, limit, 0, ber.INTEGER_MAX, "timeLimit")

@@ -50,7 +50,7 @@ EXPECTED = frozenset(
 )
 # What nearly every answer ends with: SearchResultDone with success, no name, no text, no control.
 _SUCCESS = b"\x65\x07\x0a\x01\x00\x04\x00\x04\x00"
-_SCOPES = ("base", "one", "sub")
+_SCOPES = ("base", "one", "sub", "children")
 _WITHOUT_RESULT = (responses.SEARCH_ENTRY, responses.SEARCH_REFERENCE, responses.INTERMEDIATE_RESPONSE)
 # Entries and result of streams under way; more than there are connections would be a fault of ours.
 _UNDER_WAY_MAX = 100_000

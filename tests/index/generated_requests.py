@@ -131,7 +131,9 @@ class Generator:
             self.filter(),
             chance.choice(AUDIENCES),
             base,
-            chance.choices([messages.SUBTREE, messages.ONE_LEVEL, messages.BASE], [7, 2, 1])[0],
+            chance.choices(
+                [messages.SUBTREE, messages.ONE_LEVEL, messages.BASE, messages.SUBORDINATES], [7, 2, 1, 1]
+            )[0],
             self._attributes(),
             chance.random() < 0.1,
         )

@@ -360,7 +360,8 @@ def within(thing: Thing, key: bytes, scope: int) -> bool:
         return thing.key == key
     if scope == messages.ONE_LEVEL:
         return thing.key.rpartition(b"\0")[0] == key and thing.key != key
-    return thing.key == key or thing.key.startswith(key + b"\0")
+    below = thing.key.startswith(key + b"\0")
+    return below or (thing.key == key and scope == messages.SUBTREE)
 
 
 def order(thing: Thing) -> tuple[bool, bytes, bytes]:

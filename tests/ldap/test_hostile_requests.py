@@ -119,7 +119,7 @@ def test_wrong_structure_is_malformed_and_cannot_be_answered(frame):
 
 LONG = b"x" * 200
 ANSWERED = {
-    "scope 3": (search(parameters=b"\x0a\x01\x03" + PARAMETERS[3:]), 0x65),
+    "scope 4": (search(parameters=b"\x0a\x01\x04" + PARAMETERS[3:]), 0x65),
     "scope of no octet": (search(parameters=b"\x0a\x00" + PARAMETERS[3:]), 0x65),
     "deref 4": (search(parameters=PARAMETERS[:3] + b"\x0a\x01\x04" + PARAMETERS[6:]), 0x65),
     "negative size limit": (search(parameters=PARAMETERS[:6] + b"\x02\x01\xff" + PARAMETERS[9:]), 0x65),

@@ -150,3 +150,10 @@ def test_a_search_of_it_may_assert_what_its_base_is() -> None:
         assert (last.code, len(found)) == (code, int(not code))
     _, last, _ = ask("(objectClass=*)", "cn=absent,cn=Monitor", 0, ("*",), 0, asking.asserting("(|)"))
     assert last.code == ResultCode.noSuchObject
+
+
+def test_what_lies_below_it_is_found_without_it() -> None:
+    found, _, _ = ask(scope=messages.SUBORDINATES, base="cn=Workers,cn=Monitor")
+    assert found
+    assert "cn=Workers,cn=Monitor" not in found
+    assert all(name.endswith(",cn=Workers,cn=Monitor") for name in found)

@@ -16,7 +16,7 @@ from hidden_people import APICRYPT, COMPTES, SUFFIX
 from annuaire.ldap import ber, capabilities, controls, filters, virtual_list
 from annuaire.ldap.controls import SortKey
 from annuaire.ldap.filters import Filter
-from annuaire.ldap.messages import BASE, ONE_LEVEL, SUBTREE, Control
+from annuaire.ldap.messages import BASE, ONE_LEVEL, SUBORDINATES, SUBTREE, Control
 from annuaire.ldap.responses import Entry
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.virtual_list import View
@@ -196,8 +196,8 @@ class Generator:
         chance = self._chance
         kind = chance.random()
         base = chance.choice(BASES) if kind < 0.75 else self._name()
-        scopes = [6, 2, 1] if kind < 0.75 else [1, 1, 3]
-        scope = chance.choices([SUBTREE, ONE_LEVEL, BASE], scopes)[0]
+        scopes = [6, 2, 1, 1] if kind < 0.75 else [2, 2, 6, 1]
+        scope = chance.choices([SUBTREE, ONE_LEVEL, BASE, SUBORDINATES], scopes)[0]
         filter_ = self._aimed() if chance.random() < 0.4 else self.filter()
         attributes = chance.choice(LISTS)
         if chance.random() < 0.2:

@@ -19,7 +19,7 @@ from slapd_beside import MODULES, SLAPD, Slapd
 from annuaire.ldap import ber, controls, filters, responses, virtual_list
 from annuaire.ldap import schema as schemas
 from annuaire.ldap.controls import SortKey
-from annuaire.ldap.messages import BASE, ONE_LEVEL, SUBTREE, Control
+from annuaire.ldap.messages import BASE, ONE_LEVEL, SUBORDINATES, SUBTREE, Control
 from annuaire.ldap.virtual_list import View
 
 TREE = "dc=essai"
@@ -218,6 +218,11 @@ SAME: list[tuple[str, str, int, tuple[str, ...], tuple[Control, ...]]] = [
     ("(cn=regle)", TREE, SUBTREE, ("cn",), (MANAGE,)),
     ("(objectClass=*)", f"cn=regle,{TREE}", BASE, (), (Control(controls.SUBENTRIES, True, ber.boolean(False)),)),
     ("(uid=a)", TREE, SUBTREE, ("@person",), (MANAGE,)),
+    ("(|(ou=bas)(dc=*))", TREE, SUBORDINATES, ("ou", "dc"), (MANAGE,)),
+    ("(objectClass=domain)", TREE, SUBORDINATES, ("dc",), ()),
+    ("(objectClass=*)", f"ou=bas,{TREE}", SUBORDINATES, ("uid",), ()),
+    ("(objectClass=*)", f"uid=a,{TREE}", SUBORDINATES, ("uid",), ()),
+    ("(objectClass=*)", f"uid=absent,{TREE}", SUBORDINATES, ("uid",), ()),
 ]  # fmt: skip
 
 
@@ -235,7 +240,7 @@ def test_an_answer_is_the_one_of_slapd(server: Server, slapd: Slapd, case: int, 
 
 @beside
 def test_references_are_those_of_slapd(server: Server, slapd: Slapd) -> None:
-    for scope in (ONE_LEVEL, SUBTREE):
+    for scope in (ONE_LEVEL, SUBTREE, SUBORDINATES):
         request = asking.search(3, "(uid=a)", TREE, scope, ["uid"])
         assert ask(server, request).entries == ask(slapd, request).entries
         assert [uri.partition(b"?")[0] for uri in ask(server, request).references[0]] == [
@@ -252,6 +257,12 @@ def names(text: str) -> list[str]:
 
 def search(server: Server, *arguments: str, check: bool = True) -> str:
     return tool("ldapsearch", server.uri, ADMIN, "-LLL", "-b", TREE, *arguments, check=check)
+
+
+def test_ldapsearch_finds_what_lies_below_a_name_without_it(server: Server) -> None:
+    said = search(server, "-s", "children", "-M", "(objectClass=*)", "1.1")
+    assert len(re.findall(r"^dn:", said, re.MULTILINE)) == 10
+    assert not re.search(rf"^dn: {TREE}$", said, re.MULTILINE)
 
 
 def test_ldapsearch_browses_a_list(server: Server) -> None:
