@@ -53,8 +53,10 @@ class Source(Protocol):
 
 
 class _Spilled(NamedTuple):
-    """What one process prepared: where each entry lies in its spill file, and the shapes it met."""
+    """What one process prepared: which pieces, and how many entries of each; where each entry lies in its spill file;
+    the shapes it met."""
 
+    pieces: list[tuple[int, int]]
     sort_keys: list[bytes]
     offsets: "array[int]"
     shapes: list[tuple[str, ...]]
@@ -64,15 +66,16 @@ class _Spilled(NamedTuple):
 
 
 def _prepare_partitions(
-    source: Source, partitions: Iterable[Any], spill: Path, done: Callable[[int], None]
+    source: Source, partitions: Iterable[tuple[int, Any]], spill: Path, done: Callable[[int], None]
 ) -> _Spilled:
     numbering = Numbering(source.schema())
+    pieces: list[tuple[int, int]] = []
     sort_keys: list[bytes] = []
     offsets = array("Q", [0])
     shapes: dict[tuple[str, ...], int] = {}
     position = 0
     with open(os.open(spill, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", 1 << 20) as file:
-        for partition in partitions:
+        for number_of_piece, partition in partitions:
             count = 0
             for entry in source.read(partition):
                 prepared = prepare(entry, numbering)
@@ -85,8 +88,9 @@ def _prepare_partitions(
                 offsets.append(position)
                 sort_keys.append(prepared.sort_key)
                 count += 1
+            pieces.append((number_of_piece, count))
             done(count)
-    return _Spilled(sort_keys, offsets, list(shapes))
+    return _Spilled(pieces, sort_keys, offsets, list(shapes))
 
 
 @contextmanager
@@ -111,7 +115,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _next_of(partitions: list[Any], taken: Any) -> Iterator[Any]:
+def _next_of(partitions: list[Any], taken: Any) -> Iterator[tuple[int, Any]]:
     """Whoever is ready takes the next piece: some hold many entries, some few."""
     while True:
         with taken.get_lock():
@@ -119,7 +123,7 @@ def _next_of(partitions: list[Any], taken: Any) -> Iterator[Any]:
             taken.value += 1
         if number >= len(partitions):
             return
-        yield partitions[number]
+        yield number, partitions[number]
 
 
 def _first_pass(source: Source, partitions: list[Any], taken: Any, spill: Path, results: Any) -> None:
@@ -220,21 +224,32 @@ def _second_pass(
 def _merge(
     spilled: dict[str, _Spilled],
 ) -> tuple[list[str], list[list[int]], list[tuple[str, ...]], list[_Work]]:
+    """Nothing here depends on which process took which piece: entries of one key are in the order of their pieces."""
     paths = sorted(spilled)
-    shapes: dict[tuple[str, ...], int] = {}
-    shape_maps = [[shapes.setdefault(s, len(shapes)) for s in spilled[p].shapes] for p in paths]
+    shapes = {shape: i for i, shape in enumerate(sorted({s for one in spilled.values() for s in one.shapes}))}
+    shape_maps = [[shapes[s] for s in spilled[path].shapes] for path in paths]
+    found = []
+    for i, path in enumerate(paths):
+        at = 0
+        for piece, count in spilled[path].pieces:
+            found.append((piece, i, at, at + count))
+            at += count
+    found.sort()
+    offsets = [np.array(spilled[path].offsets, dtype=np.uint64) for path in paths]
     keys: list[bytes] = []
-    for path in paths:
-        keys += spilled[path].sort_keys
+    for _, i, first, end in found:
+        keys += spilled[paths[i]].sort_keys[first:end]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-    spill = np.concatenate([np.full(len(spilled[p].sort_keys), i, np.uint16) for i, p in enumerate(paths)])
-    offsets = [np.array(spilled[p].offsets, dtype=np.uint64) for p in paths]
-    start = np.concatenate([o[:-1] for o in offsets])
-    end = np.concatenate([o[1:] for o in offsets])
+    none = np.zeros(0, dtype=np.uint64)
+    spill = np.repeat(
+        np.array([i for _, i, _, _ in found], dtype=np.uint16), [end - first for _, _, first, end in found]
+    )
+    start = np.concatenate([none, *[offsets[i][first:end] for _, i, first, end in found]])
+    ends = np.concatenate([none, *[offsets[i][first + 1 : end + 1] for _, i, first, end in found]])
     works = []
     for first in range(0, len(order), layout.CHUNK_SIZE):
         some = order[first : first + layout.CHUNK_SIZE]
-        works.append(_Work(first >> layout.CHUNK_BITS, spill[some], start[some], end[some]))
+        works.append(_Work(first >> layout.CHUNK_BITS, spill[some], start[some], ends[some]))
     return paths, shape_maps, list(shapes), works
 
 
@@ -286,7 +301,7 @@ def _build(source: Source, folder: Path, expected: int, processes: int, progress
         )
     else:
         spill = folder / "spill-0"
-        spilled = {str(spill): _prepare_partitions(source, partitions, spill, lambda n: None)}
+        spilled = {str(spill): _prepare_partitions(source, enumerate(partitions), spill, lambda n: None)}
     paths, shape_maps, shapes, works = _merge(spilled)
     spilled.clear()
     count = sum(len(work.start) for work in works)
