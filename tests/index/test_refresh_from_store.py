@@ -47,12 +47,22 @@ def test_refreshing_and_building_anew_answer_alike(
     refresh.refresh(source, folder)
     client = Client(folder)
     for number in range(ROUNDS):
+        ready = []
         for _ in range(3):
             with source.store().writing("cn=admin") as writer:
+                before = writer.head()
                 for _ in range(7):
                     life.turn(writer)
-            if number % 2:
+            ready.append(stretch.ahead(source, before, writer.head()))
+            assert ready[-1] is not None
+            if number % 3 == 2:
                 refresh.refresh(source, folder)
+        # Three writers who have worked out their own: one after the other, or all of them too late.
+        for ahead in ready if number % 3 == 0 else ready[::-1]:
+            assert ahead is not None
+            upto = ahead.stretch.upto
+            reached = refresh.refresh(source, folder, wanted=upto, ahead=ahead)
+            assert reached == upto if number % 3 == 0 else reached > upto or ahead is ready[-1]
         head = refresh.refresh(source, folder)
         anew = IndexFolder(tmp_path / f"anew{number}")
         assert refresh.rebuild(source, anew) == head
@@ -81,6 +91,17 @@ def test_refreshing_and_building_anew_answer_alike(
         other.close()
     assert folder.current() == 1, "all of it went through the recent part"
     client.close()
+
+
+def test_nothing_is_worked_out_ahead_of_what_others_have_committed(source: StoreSource) -> None:
+    chance = random.Random(3)
+    heads = []
+    for number in range(2):
+        with source.store().writing() as writer:
+            heads.append(writer.head())
+            writer.add(new(named(f"uid=n{number}", APICRYPT, chance, number)))
+    assert stretch.ahead(source, heads[0], heads[1]) is None
+    assert stretch.ahead(source, heads[1], writer.head()) is not None
 
 
 def test_a_reader_sees_a_change_as_soon_as_refresh_returned(source: StoreSource, tmp_path: Path) -> None:
