@@ -10,6 +10,7 @@ belongs to the line of the file that it follows from, and goes when that line is
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from annuaire.store.direct import Direct, Statement
 from annuaire.store.engine import Writer
 from annuaire.store.ledger import LedgerRow
 from annuaire.store.staging import Staging
@@ -52,6 +53,14 @@ INDEXES = (
     "CREATE INDEX {s}untaken_line ON untaken (line)",
     "CREATE INDEX {s}notes_account ON notes (account, kind, name)",
 )
+# Asked of nearly every account that opens exchanges.
+_TAKEN = (
+    "SELECT 1 FROM ledger WHERE address = ?"
+    " UNION ALL SELECT 1 FROM {t}addresses WHERE address = ?"
+    " UNION ALL SELECT 1 FROM records WHERE address = ? AND address <> ''"
+    " UNION ALL SELECT 1 FROM entries WHERE account = ?"
+    " UNION ALL SELECT 1 FROM {t}staged WHERE account = ? LIMIT 1"
+)
 _ALL = ("concerned", "judged", "given", "addresses", "notes", "moves", "untaken")
 _NOT_REFUSED = "NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = %s.line)"
 
@@ -88,6 +97,8 @@ class AccountStaging:
 
     def __init__(self, staged: Staging) -> None:
         self.staged = staged
+        self._direct = Direct(staged.connection)
+        self._taken = Statement(_TAKEN.format(**staged.words))
         staged.create(TABLES)
 
     def index(self) -> None:
@@ -239,17 +250,7 @@ class AccountStaging:
 
     def is_taken(self, address: str) -> bool:
         """Whether the ledger has an address, this import gives it, or it is a mailbox somewhere."""
-        return (
-            self.staged.execute(
-                "SELECT 1 FROM ledger WHERE address = :address"
-                " UNION ALL SELECT 1 FROM {t}addresses WHERE address = :address"
-                " UNION ALL SELECT 1 FROM records WHERE address = :address AND address <> ''"
-                " UNION ALL SELECT 1 FROM entries WHERE account = :address"
-                " UNION ALL SELECT 1 FROM {t}staged WHERE account = :address LIMIT 1",
-                address=address,
-            ).first()
-            is not None
-        )
+        return self._direct.row(self._taken, (address,) * 5) is not None
 
     def notes_of(self, account: str) -> Iterator[Note]:
         """What was noted of an account so far, the last word on each thing."""
