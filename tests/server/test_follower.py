@@ -25,7 +25,7 @@ mail: zoe.TARDIF@medical59.apicrypt.org
 apicryptVersion: 2
 """
 # The patience of the follower, its look, a refresh, and a busy machine.
-FOLLOWED_SECONDS = 60.0
+FOLLOWED_SECONDS = 180.0
 
 
 def commit_without_refresh(state: Path) -> None:
