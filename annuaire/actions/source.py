@@ -114,12 +114,15 @@ class StoreSource:
             yield from made.of_holder(holder, stored, records, contested)
 
     @staticmethod
-    def of_holder(reader: Reader, made: Views, holder: str) -> Iterator[IndexEntry]:
-        """What is computed of one of them."""
+    def of_holder(
+        reader: Reader, made: Views, holder: str, accounts: list[EntryRow] | None = None
+    ) -> Iterator[IndexEntry]:
+        """What is computed of one of them, whose accounts may be at hand."""
         records = reader.records_of(holder)
         addresses = {record.address for record in records if record.source == MAILBOXES}
         contested = reader.contested_among(addresses) if addresses else frozenset()
-        yield from made.of_holder(holder, reader.accounts_of(holder), records, contested)
+        stored = reader.accounts_of(holder) if accounts is None else accounts
+        yield from made.of_holder(holder, stored, records, contested)
 
     def entries(self, row: EntryRow, known: Mentions) -> Iterator[IndexEntry]:
         """A stored entry as the index takes it; with the suffix come the subtrees that are computed."""

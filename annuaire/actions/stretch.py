@@ -26,6 +26,8 @@ class Touched:
         self.entries: dict[int, None] = {}
         self.holders: dict[str, None] = {}
         self.domains: dict[str, None] = {}
+        # What was read of some holders already.
+        self.accounts: dict[str, list[EntryRow]] = {}
 
 
 class Stretch(NamedTuple):
@@ -78,7 +80,12 @@ def read(
     # Of many domains for the price of one: every address is looked at.
     if touched.domains:
         touched.holders.update(dict.fromkeys(reader.holders_of_domains(touched.domains)))
-    rows = [row for row in map(reader.entry_by_id, touched.entries) if row is not None]
+    known = {}
+    if len(touched.holders) <= AHEAD_MAX:
+        touched.accounts = {holder: reader.accounts_of(holder) for holder in touched.holders}
+        known = {row.id: row for rows in touched.accounts.values() for row in rows}
+    found_rows = (known.get(entry) or reader.entry_by_id(entry) for entry in touched.entries)
+    rows = [row for row in found_rows if row is not None]
     touched.holders.update(dict.fromkeys([row.person for row in rows if row.person is not None]))
     if len(touched.holders) + len(rows) > most:
         return None
@@ -88,7 +95,7 @@ def read(
     for holder in touched.holders:
         gone.update(made.keys(holder))
         # What routing knows of them goes by another name.
-        touched.uuids.update([row.uuid for row in reader.accounts_of(holder)])
+        touched.uuids.update([row.uuid for row in _accounts_of(reader, touched, holder)])
     gone.update(map(made.routing_key, touched.uuids))
     gone.update([views.domain_name(domain, naming)[1] for domain in touched.domains])
     if source.trees and writer is not None:
@@ -98,13 +105,18 @@ def read(
     return Stretch(after, upto, gone, rows, touched)
 
 
+def _accounts_of(reader: Reader, touched: Touched, holder: str) -> list[EntryRow]:
+    found = touched.accounts.get(holder)
+    return reader.accounts_of(holder) if found is None else found
+
+
 def written(source: StoreSource, reader: Reader, stretch: Stretch) -> Iterator[IndexEntry]:
     """The entries as they are now, one after the other."""
     known, made, touched = source.mentions(reader), source.views(reader), stretch.touched
     for row in stretch.rows:
         yield from source.entries(row, known)
     for holder in touched.holders:
-        yield from source.of_holder(reader, made, holder)
+        yield from source.of_holder(reader, made, holder, _accounts_of(reader, touched, holder))
     if touched.domains:
         found = [row for domain in touched.domains for row in reader.domain(domain)]
         yield from source.listed(found, reader.liste_blanche())
