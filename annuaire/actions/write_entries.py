@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from annuaire.actions import entry_rules, preparing, recording, references, relaxing, views, write_telling
+from annuaire.actions import (
+    entry_rules,
+    preparing,
+    recording,
+    references,
+    relaxing,
+    standing,
+    views,
+    write_telling,
+)
 from annuaire.actions.recording import Recording
 from annuaire.actions.refresh import StoreSource
 from annuaire.domain import account
@@ -112,6 +121,7 @@ class Writes:
                 for job in jobs:
                     begun.by(write_telling.by(job))
                     begun.writer.actor = job.actor
+                    standing.hold(begun.writer, job)
                     outcome, hides = _One(self, begun.writer, job).run()
                     hidden = hidden or hides
                     parts.append(outcome)

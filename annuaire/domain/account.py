@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from annuaire.domain import identifiers
+from annuaire.domain import audience, identifiers
+from annuaire.domain.audience import Audience
 
 CLASS = b"apicryptutilisateur"
 ACTIVE, SUSPENDED, CLOSED = "actif", "suspendu", "resilie"
@@ -41,6 +42,15 @@ def is_one(attributes: Attributes) -> bool:
         if value.lower() == CLASS:
             return True
     return False
+
+
+def seen_as(attributes: Attributes, subscribers: Audience = Audience.APICRYPT) -> Audience | None:
+    """As which audience an entry binds: the one it names, or that of subscribers; None: it is no login."""
+    named = attributes.get("annuaireAudience")
+    if named:
+        return audience.parse(named[0].decode("utf-8", "replace"))
+    subscriber = of(attributes)
+    return subscribers if subscriber is not None and subscriber.active else None
 
 
 # What `of` reads.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from annuaire.domain import account, audience
+from annuaire.domain import account
 from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.index import entry as entries
@@ -126,17 +126,12 @@ class BindNames:
         return able[0] if len(able) == 1 else None
 
     def _login(self, entry: _Entry) -> Account | None:
-        named = entry.attributes.get("annuaireAudience")
-        if named:
-            seer = audience.parse(named[0].decode("utf-8", "replace"))
-        else:
-            subscriber = account.of(entry.attributes)
-            seer = self._subscribers if subscriber is not None and subscriber.active else None
+        seer = account.seen_as(entry.attributes, self._subscribers)
         if seer is None:
             return None
         replicates = entry.attributes.get("annuaireReplication") == [b"TRUE"]
         hashes = _values(entry.passwords) if entry.passwords is not None else ()
-        return Account(entry.dn, seer, hashes, replicates)
+        return Account(entry.dn, seer, hashes, replicates, entry.uuid)
 
 
 def _values(passwords: bytes) -> tuple[bytes, ...]:

@@ -9,19 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from annuaire.domain.audience import NOBODY, Audience
-from annuaire.ldap import capabilities, policy_control, responses
+from annuaire.ldap import capabilities, policy_control, responses, standing
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.controls import encode_controls
 from annuaire.ldap.framing import Framer
 from annuaire.ldap.identity import Identity
-from annuaire.ldap.messages import BindRequest, Message, Sasl
+from annuaire.ldap.messages import AbandonRequest, BindRequest, Message, Sasl, UnbindRequest
 from annuaire.ldap.operations import bind, sasl
 from annuaire.ldap.operations.bind import BindRefused, PasswordCheck
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.root_dse import OwnEntries
 from annuaire.ldap.service import Service
 from annuaire.ldap.sleeping import Sleepers
+from annuaire.ldap.standing import LOOK_SECONDS
 from annuaire.ldap.transactions import Transactions
+
+_OF_ANYBODY = (AbandonRequest, BindRequest, UnbindRequest)
 
 
 class Association:
@@ -30,6 +33,7 @@ class Association:
     __slots__ = (
         "_challenge",
         "_framer",
+        "_look_at",
         "_own_entries",
         "_service",
         "_sleepers",
@@ -45,6 +49,7 @@ class Association:
         self._framer = Framer(service.message_max_anonymous)
         self._sleepers = Sleepers()  # searches that wait for changes, beside the one answer under way
         self._challenge: sasl.Challenge | None = None  # between two steps of a SASL bind
+        self._look_at = 0.0  # from when on it is looked whether who is bound is still there
         self.transactions = Transactions()
         self.peer = peer
         self.channel = channel or Channel(service.anonymous)
@@ -77,6 +82,7 @@ class Association:
         """The answer to a bind, or what must be known for it."""
         challenge = self._challenge
         self._unbind()
+        self._look_at = now + LOOK_SECONDS
         outcome: sasl.Outcome | Identity
         if isinstance(request.method, Sasl) and request.version == 3:
             asking = sasl.Asking(self._service, self.channel, self.peer, now)
@@ -105,6 +111,15 @@ class Association:
             self._service.observer.login_failed(self.peer, outcome.code, outcome.dn)
         told = encode_controls(policy_control.response(message.controls, outcome.policy))
         return responses.bind_response(number, outcome.code, text=outcome.text, controls=told)
+
+    def _stands(self, message: Message, now: float) -> bool:
+        """Whether a request may be done as who is bound; whoever is gone may bind anew and leave."""
+        if now < self._look_at or type(message.operation) in _OF_ANYBODY or not message.message_id:
+            return True
+        if not standing.holds(self.identity.standings, self._service.directory):
+            return False
+        self._look_at = now + LOOK_SECONDS
+        return True
 
     def _unbind(self) -> None:
         """A stranger again; a SASL bind under way is over."""

@@ -35,6 +35,7 @@ class Account:
     audience: Audience
     hashes: tuple[bytes, ...] = field(repr=False)
     replicates: bool = False  # made with --replicate-passwords
+    uuid: bytes = b""  # of its entry
 
 
 class Directory(Protocol):

@@ -12,6 +12,7 @@ from annuaire.domain.audience import Audience
 from annuaire.errors import Malformed
 from annuaire.ldap import dn as names
 from annuaire.ldap.schema import Schema
+from annuaire.ldap.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Identity:
     proved: bool = False  # its own password was given, on this connection
     replicates: bool = False  # its copies of the directory have the hashes of passwords
     bound: str = ""  # the administrator who acts in this name
+    standings: tuple[Standing, ...] = ()  # what it rests on: its entry, and that of who acts in its name
 
     @property
     def anonymous(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annuaire.errors import Malformed, NotFound, Refused, Unavailable
-from annuaire.ldap import capabilities, responses
+from annuaire.ldap import capabilities, responses, standing
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.messages import (
     AddRequest,
@@ -45,6 +45,11 @@ def control(message: Message) -> bytes | None:
         return None
     text = f"critical control {unknown.oid[:OID_SHOWN_MAX]} is not available here"
     return answer(message, ResultCode.unavailableCriticalExtension, text)
+
+
+def to_gone(message: Message) -> bytes:
+    """What somebody is told who is bound as an entry that is not there as it was."""
+    return answer(message, ResultCode.insufficientAccessRights, standing.GONE)
 
 
 def to_nobody(message: Message, identity: Identity, binding: bool) -> bytes:

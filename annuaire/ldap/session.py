@@ -340,7 +340,9 @@ class Session(Association):
         """Answer one request; what cannot be answered at once is left in `_message` and its place."""
         operation = message.operation
         try:
-            if type(operation) is SearchRequest and message.message_id:
+            if self.identity.standings and not self._stands(message, now):
+                answer = refusals.to_gone(message)
+            elif type(operation) is SearchRequest and message.message_id:
                 if message.controls and (refused := self._refused_control(message)) is not None:
                     answer = refused
                 elif message.controls and sync.asked(message.controls) and self.audience != NOBODY:

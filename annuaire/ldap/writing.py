@@ -18,6 +18,7 @@ from annuaire.ldap.messages import (
     ModifyRequest,
 )
 from annuaire.ldap.results import ResultCode
+from annuaire.ldap.standing import Standing
 
 WriteRequest = AddRequest | ModifyRequest | DeleteRequest | ModifyDnRequest
 
@@ -54,6 +55,8 @@ class WriteJob:
     bound: str = ""
     # The server's own doing, nobody's change: who modified the entry, and when, stay.
     quiet: bool = False
+    # What the right to it rests on, to be found as it was when it is done.
+    standings: tuple[Standing, ...] = ()
 
 
 def octets(job: WriteJob) -> int:

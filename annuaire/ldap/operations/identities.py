@@ -14,6 +14,7 @@ from annuaire.ldap.directory import Account
 from annuaire.ldap.dn import Dn, Rdn
 from annuaire.ldap.identity import Identity
 from annuaire.ldap.service import Service
+from annuaire.ldap.standing import Standing
 from annuaire.ldap.tree import ACCOUNTS
 
 # A name longer than any DN or address of ours is nobody's, and is not looked at.
@@ -22,7 +23,8 @@ NAME_MAX = 2048
 
 def of_account(account: Account, service: Service) -> Identity:
     name = key(account.dn, service)
-    return Identity(account.dn, account.audience, name, replicates=account.replicates)
+    standing = Standing(account.dn, name, account.uuid, account.audience)
+    return Identity(account.dn, account.audience, name, replicates=account.replicates, standings=(standing,))
 
 
 def key(text: str, service: Service) -> bytes:
@@ -70,4 +72,9 @@ def assume(identity: Identity, authzid: bytes, service: Service) -> Identity | N
         return identity if identity.dn and key(text, service) == key(identity.dn, service) else None
     if asked.key == identity.key:
         return asked
-    return replace(asked, bound=identity.dn) if identity.audience & Audience.ADMIN else None
+    return in_the_name_of(asked, identity, identity.dn) if identity.audience & Audience.ADMIN else None
+
+
+def in_the_name_of(asked: Identity, administrator: Identity, bound: str) -> Identity:
+    """Whom an administrator acts for, as long as both are who they were."""
+    return replace(asked, bound=bound, standings=(*asked.standings, *administrator.standings))

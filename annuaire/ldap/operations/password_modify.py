@@ -105,7 +105,16 @@ def _decide(
             controls=policy_control.response(message.controls, PolicyError.mustSupplyOldPassword),
         )
     change = PasswordChange(name, old, new)
-    return WriteJob(change, message.controls, identity.dn, audience, grant, peer, identity.bound)
+    return WriteJob(
+        change,
+        message.controls,
+        identity.dn,
+        audience,
+        grant,
+        peer,
+        identity.bound,
+        standings=identity.standings,
+    )
 
 
 def _named(whose: bytes | None, identity: Identity, service: Service) -> str:

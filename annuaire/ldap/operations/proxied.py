@@ -8,7 +8,6 @@ tells nothing of who exists.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from annuaire.domain.audience import Audience
 from annuaire.ldap import capabilities, refusals
@@ -64,7 +63,9 @@ def _acting(session: Association, message: Message, service: Service) -> Identit
             message, ResultCode.authorizationDenied, "nobody has this authorization identity"
         )
     own = session.identity
-    return identity if identity.key == own.key else replace(identity, bound=own.bound or own.dn)
+    if identity.key == own.key:
+        return identity
+    return identities.in_the_name_of(identity, own, own.bound or own.dn)
 
 
 def _named(authzid: bytes, session: Association, service: Service) -> Identity | None:

@@ -112,7 +112,16 @@ def _decide(
         return WriteOutcome(
             ResultCode.unwillingToPerform, f"this subtree is computed; write below {tree.where_to_write}"
         )
-    return WriteJob(request, message.controls, identity.dn, audience, grant, peer, identity.bound)
+    return WriteJob(
+        request,
+        message.controls,
+        identity.dn,
+        audience,
+        grant,
+        peer,
+        identity.bound,
+        standings=identity.standings,
+    )
 
 
 def _monitor(schema: Schema) -> bytes:
