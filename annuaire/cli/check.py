@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from annuaire.cli import options
+from annuaire.cli import certificate, options
 from annuaire.config import PROTOCOLS, Config
 from annuaire.errors import AnnuaireError, Misconfigured
 
@@ -54,6 +54,7 @@ def check_command(path: Path | None, deep: bool, access: bool, as_json: bool) ->
 
     problems: list[str] = []
     findings: list[str] = []
+    warnings: list[str] = []
     config = None
     try:
         config = configuration.load(path)
@@ -62,6 +63,8 @@ def check_command(path: Path | None, deep: bool, access: bool, as_json: bool) ->
     differences = [] if config is None else configuration.differences(config)
     if config is not None:
         problems += _problems(config)
+        doubtful, warnings = certificate.told(config)
+        problems += doubtful
         if deep and not problems:
             findings = _contradictions(config)
     if as_json:
@@ -70,11 +73,12 @@ def check_command(path: Path | None, deep: bool, access: bool, as_json: bool) ->
                 {"name": name, "default": default, "value": value} for name, default, value in differences
             ],
             "problems": problems,
+            "warnings": warnings,
             "contradictions": findings,
         }
         click.echo(json.dumps(said, ensure_ascii=False))
     else:
-        _say(config, differences, problems, findings, deep)
+        _say(config, differences, problems, warnings, findings, deep)
     return 78 if problems else 70 if findings else 0
 
 
@@ -82,6 +86,7 @@ def _say(
     config: Config | None,
     differences: list[tuple[str, str, str]],
     problems: list[str],
+    warnings: list[str],
     findings: list[str],
     deep: bool,
 ) -> None:
@@ -91,6 +96,8 @@ def _say(
             click.echo(f"  {name} = {value}   (par défaut : {default or 'rien'})")
     for problem in problems:
         click.echo(f"problème : {problem}", err=True)
+    for warning in warnings:
+        click.echo(f"attention : {warning}", err=True)
     for finding in findings[:SHOWN_MAX]:
         click.echo(f"contradiction : {finding}", err=True)
     if len(findings) > SHOWN_MAX:

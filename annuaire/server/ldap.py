@@ -108,7 +108,7 @@ class LdapConnection(protocol.Protocol):
         self._open = False
         self._cancel_turn()
         if reason is not None and isinstance(reason.value, SSL.Error) and not self._session.secure:
-            log.info("tls client=%s: %s", self.client, tls.shown(reason.value))
+            log.info("tls client=%s: %s", self.client, tls.shown(reason.value, self.transport.getHandle()))
         self._session.close()
         self.factory.forget(self)
 

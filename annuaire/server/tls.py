@@ -10,6 +10,7 @@ them, and not at all where client certificates are asked, for a resumed one is n
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from annuaire.errors import Misconfigured
+from annuaire.server import validity
 
 log = logging.getLogger("annuaire.server")
 
@@ -31,6 +33,8 @@ OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER
 _SESSION_ID = b"annuaire"
 # How often the files are looked at: an ACME client need not know whom to tell.
 LOOK_SECONDS = 10.0
+# How often it is told again that the certificate is too old.
+WARN_SECONDS = 24 * 3600.0
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -41,6 +45,7 @@ class Certificates:
         self._files = (certificate, key, client_ca)
         self._seen = self._state()
         self._context = context(certificate, key, client_ca)
+        self._warn()
 
     def serverConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
         return SSL.Connection(self._context, None)
@@ -54,12 +59,22 @@ class Certificates:
             log.error("the certificate in use is kept: %s", error.public)
             return False
         log.info("certificate read again: %s", self._files[0])
+        self._warn()
         return True
 
     def look(self) -> None:
         """Read the files again if they have changed since they were read last."""
         if self._state() != self._seen:
             self.reload()
+        elif time.monotonic() > self._warned_at + WARN_SECONDS:
+            self._warn()
+
+    def _warn(self) -> None:
+        """Clients refuse what does not hold, and tell nobody here."""
+        self._warned_at = time.monotonic()
+        dated = validity.judge(self._files[0])
+        if dated is not None:
+            log.warning("[tls] certificate: %s: %s", self._files[0], validity.said(dated))
 
     def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
         found: list[tuple[int, int, int] | None] = []
@@ -107,7 +122,7 @@ def _ask_certificates(made: SSL.Context, client_ca: Path) -> None:
         made.load_client_ca(bytes(client_ca))
     except SSL.Error as error:
         raise Misconfigured(f"[tls] client_ca: {client_ca}: no certificate in PEM form") from error
-    made.set_verify(SSL.VERIFY_PEER)
+    made.set_verify(SSL.VERIFY_PEER, validity.verified)
     made.set_options(SSL.OP_NO_TICKET)
 
 
@@ -118,10 +133,12 @@ def _readable(option: str, path: Path) -> None:
         raise Misconfigured(f"[tls] {option}: {path}: {error.strerror}") from error
 
 
-def shown(error: BaseException) -> str:
-    """Why a handshake failed, in OpenSSL's words."""
+def shown(error: BaseException, connection: SSL.Connection) -> str:
+    """Why a handshake failed, in OpenSSL's words, and what was wrong with the client's certificate."""
     reasons = [entry[-1] for entry in error.args[0]] if error.args and isinstance(error.args[0], list) else []
-    return ", ".join(str(reason) for reason in reasons) or "the handshake was broken off"
+    told = ", ".join(str(reason) for reason in reasons) or "the handshake was broken off"
+    refused = connection.get_app_data()
+    return f"{told}: {refused}" if isinstance(refused, str) else told
 
 
 # ------------------------------------------------------------ what a connection says, once its handshake is done

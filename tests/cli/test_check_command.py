@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 from click.testing import CliRunner
+from invented_certificates import Authority
 
 from annuaire.actions import initialise
 from annuaire.cli import main
@@ -155,3 +156,28 @@ def test_trees_within_each_other_are_a_problem(run, monkeypatch):
     done = run()
     assert done.exit_code == 78
     assert "one lies within the other" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "said"),
+    [
+        ({"first": -20, "last": -10}, 78, "problème : [tls] certificate : {} : a expiré le"),
+        ({"first": 5, "last": 40}, 78, "problème : [tls] certificate : {} : n'est valable qu'à partir du"),
+        ({"first": -70, "last": 20}, 0, "attention : [tls] certificate : {} : expire le"),
+        ({"first": -1, "last": 400}, 0, None),
+    ],
+)
+def test_a_certificate_that_clients_refuse_or_will_soon_is_told(run, tmp_path, days, status, said):
+    certificate, key = Authority(tmp_path, "ca").issue("server", "CN=annuaire.exemple", **days)
+    (tmp_path / "annuaire.toml").write_text(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
+    done = run()
+    assert done.exit_code == status
+    if said is None:
+        assert "attention" not in done.output
+    else:
+        assert said.format(certificate) in done.stderr
+        assert "(CN=annuaire.exemple)" in done.stderr
+    assert ("aucun problème" in done.stdout) == (status == 0)
+    told = json.loads(run("--json").stdout)
+    assert len(told["problems"]) == (status == 78)
+    assert len(told["warnings"]) == (status == 0 and said is not None)
