@@ -51,6 +51,10 @@ class Growth:
         for key in keys:
             self._plain.setdefault(key, []).append(local)
 
+    def put(self, prefix: bytes, terms: Iterable[bytes], ids: list[int]) -> None:
+        """Put ids into the postings of these terms. The list is shared, and never changed."""
+        _mark(self._plain, prefix, terms, ids)
+
     def write(self, cursor: lmdb.Cursor) -> None:
         """In the order of keys, in which those that are near each other are read and written together."""
         marks, more = self._plain, {}
@@ -75,7 +79,8 @@ class Growth:
             _mark(marks, layout.posting_key(chunk, layout.WORD_START, 0, b""), starts, ids)
             beginnings = ngrams.value_starts(text)
             _mark(marks, layout.posting_key(chunk, layout.VALUE_START, 0, b""), beginnings, ids)
-        more.update({key: postings.serialize_small(sorted(ids)) for key, ids in marks.items()})
+        for key, ids in marks.items():
+            more[key] = postings.joined(more.get(key), postings.serialize_small(sorted(ids)))
         keys = sorted(more)
         found: Any = cursor.getmulti(keys)
         known: dict[bytes, bytes] = dict(found)

@@ -114,9 +114,7 @@ class _Writing:
         self._gone_base = self._set(b"gone-base")
         self._gone_recent = self._set(b"gone-recent")
         self._amended = self._set(b"amended")  # of the base, those of which the record stands here
-        # Postings that lose ids, and ids that postings take.
-        self._corrected: dict[bytes, BitMap] = {}
-        self._marked: dict[bytes, list[int]] = {}
+        self._corrected: dict[bytes, BitMap] = {}  # postings that lose ids
         # By chunk, attribute and texts: entries of the base that change so for the first time.
         self._texts: dict[tuple[int, int, str, str], list[int]] = {}
         self._facts: dict[bytes, bytes] = {}
@@ -259,12 +257,10 @@ class _Writing:
             gone, come = amending.terms(before, after)
             true = layout.posting_key(here >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
             false = layout.posting_key(no_more >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
-            for term in gone:
-                if not self._take_id(true + term, local):
-                    self._put_ids(false + term, [local])
-            for term in come:
-                if not (frozen and self._take_id(false + term, local)):
-                    self._put_ids(true + term, [local])
+            said = [term for term in gone if not self._take_id(true + term, local)]
+            self._growth.put(false, said, [local])
+            said = [term for term in come if not (frozen and self._take_id(false + term, local))]
+            self._growth.put(true, said, [local])
 
     def _put_row(self, digest: bytes, number: int) -> None:
         self._page(digest).extend(digest + number.to_bytes(4, "little"))
@@ -277,10 +273,6 @@ class _Writing:
         if at >= 0:
             del page[at : at + layout.ROW_SIZE]
         return at >= 0
-
-    def _put_ids(self, key: bytes, some: list[int]) -> None:
-        known = self._marked.get(key)
-        self._marked[key] = some if known is None else known + some
 
     def _take_id(self, key: bytes, local: int) -> bool:
         ids = self._corrected.get(key)
@@ -299,16 +291,12 @@ class _Writing:
             ):
                 chunk_there = (first >> layout.CHUNK_BITS) + chunk
                 prefix = layout.posting_key(chunk_there, layout.GRAM, attribute, b"")
-                for term in terms:
-                    self._put_ids(prefix + term, some)
+                self._growth.put(prefix, terms, some)
         for key, ids in self._corrected.items():
             if ids:
                 self._put("postings", key, postings.serialize(ids))
             else:
                 self._transaction.delete(key, db=self._databases["postings"])
-        for key in sorted(self._marked):
-            more = postings.serialize_small(sorted(self._marked[key]))
-            self._put("postings", key, postings.joined(self._get("postings", key), more))
 
     def _listed(self, digest: bytes) -> list[int]:
         """The ids that the page of a digest has beside it."""
