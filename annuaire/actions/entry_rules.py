@@ -38,6 +38,10 @@ _NOWHERE_ELSE = Verdict(
 
 _CLEAR = (None, b"CLEARTEXT")
 
+# Read as they stand: the same with a language would be another attribute, which decides nothing.
+_PLAIN_ANYWHERE = frozenset({"annuaireaudience", "annuairereplication"})
+_PLAIN_OF_ACCOUNTS = _PLAIN_ANYWHERE | frozenset(map(str.lower, account.READ))
+
 # What attributes may hold when they are there.
 _WORDS = {
     "apicryptVersion": ("1", "2"),
@@ -57,6 +61,13 @@ def judge(old: Attributes | None, new: Attributes) -> Verdict:
     """Judge a new entry (old is None) or a changed one."""
     if any(hashes.scheme(value) in _CLEAR for value in new.get("userPassword", ())):
         return _IN_CLEAR
+    optional = [name for name in new if ";" in name]
+    if optional:
+        plain = _PLAIN_OF_ACCOUNTS if account.is_one(new) else _PLAIN_ANYWHERE
+        for name in optional:
+            known = name.partition(";")[0]
+            if known.lower() in plain:
+                return Verdict((17, f"{name}: {known} has no options here, leave them out"))
     for name, words in _WORDS.items():
         for value in new.get(name, ()):
             if value.decode("utf-8", "replace").strip().lower() not in words:

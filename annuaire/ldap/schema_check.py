@@ -201,6 +201,9 @@ class Check:
         elif "binary" in options and not known.octets:
             text = f"{description}: ;binary does not suit {known.name}, whose values are text; leave it out"
             violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))
+        elif not known.worded and options - _BINARY:
+            text = f"{description}: a value of {known.name} is of no language; leave the option out"
+            violations.append(Violation(UNDEFINED_ATTRIBUTE_TYPE, description, text))
 
     def _check_naming(
         self, dn: Dn, present: Mapping[str, Sequence[bytes]], violations: list[Violation]

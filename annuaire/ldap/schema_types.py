@@ -55,6 +55,11 @@ class AttributeType:
         known = syntaxes.KNOWN.get(self.syntax)
         return known is None or known.octets
 
+    @property
+    def worded(self) -> bool:
+        """Whether values are text for people, which may be of a language (RFC 3866 §1)."""
+        return self.syntax in syntaxes.WORDED
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectClass:

@@ -18,6 +18,7 @@ CERTIFICATE = PREFIX + "8"
 COUNTRY_STRING = PREFIX + "11"
 DISTINGUISHED_NAME = PREFIX + "12"
 DIRECTORY_STRING = PREFIX + "15"
+FACSIMILE = PREFIX + "22"
 GENERALIZED_TIME = PREFIX + "24"
 IA5_STRING = PREFIX + "26"
 INTEGER = PREFIX + "27"
@@ -33,6 +34,10 @@ UTC_TIME = PREFIX + "53"
 SUBSTRING_ASSERTION = PREFIX + "58"
 UUID = "1.3.6.1.1.16.1"
 CSN = "1.3.6.1.4.1.4203.666.11.2.1"
+# Those of text that people read, be it a name or a number.
+WORDED = frozenset(
+    {DIRECTORY_STRING, FACSIMILE, IA5_STRING, POSTAL_ADDRESS, PRINTABLE_STRING, TELEPHONE_NUMBER}
+)
 
 
 def _anything(value: bytes) -> bool:
@@ -172,7 +177,7 @@ _ALL = (
     Syntax(PREFIX + "16", "DIT Content Rule Description", _directory_string),
     Syntax(PREFIX + "17", "DIT Structure Rule Description", _directory_string),
     Syntax(PREFIX + "21", "Enhanced Guide", _directory_string),
-    Syntax(PREFIX + "22", "Facsimile Telephone Number", _matching(_PRINTABLE + rb"+(?:\$[A-Za-z0-9]+)*")),
+    Syntax(FACSIMILE, "Facsimile Telephone Number", _matching(_PRINTABLE + rb"+(?:\$[A-Za-z0-9]+)*")),
     Syntax(PREFIX + "23", "Fax", _anything, True),
     Syntax(GENERALIZED_TIME, "Generalized Time", lambda value: time(value) is not None),
     Syntax(PREFIX + "25", "Guide", _directory_string),

@@ -361,3 +361,15 @@ def test_an_address_that_was_not_given_in_the_end_is_reserved_for_nobody(
     assert list(state.ledger()) == ["paul.martin"]
     done(doors.administrator(modify(JEANNE, ON)))
     assert list(state.ledger()) == ["jeanne.dupont", "paul.martin"]
+
+
+@pytest.mark.parametrize("name", ["listeRouge;lang-fr", "apicryptEtat;lang-fr"])
+def test_a_choice_in_a_language_would_be_no_choice_and_is_refused_at_every_door(
+    state: State, doors: Doors, name: str
+) -> None:
+    state.taken(ldif())
+    value = "TRUE" if name.startswith("liste") else "suspendu"
+    refused(
+        doors.administrator(modify(JEANNE, ("add", name, value))), ResultCode.undefinedAttributeType, name
+    )
+    assert state.load(ldif(**{name: value})).refused == 1

@@ -18,3 +18,20 @@ def test_a_password_in_clear_is_kept_by_nobody(value):
 @pytest.mark.parametrize("value", [KEPT, b"{SSHA}x", b"{ssha512}x", b"{CRYPT}$6$a$b", b"{WHATEVER}x"])
 def test_a_hash_is_kept_whether_it_can_be_verified_or_not(value):
     assert entry_rules.judge(None, {"userPassword": [value]}) == entry_rules.FINE
+
+
+@pytest.mark.parametrize("name", ["apicryptEtat", "mail", "profession", "IdentifiantPP", "listeRouge"])
+def test_what_decides_about_an_account_has_no_language(name):
+    subscriber = {"objectClass": [b"inetOrgPerson", b"apicryptUtilisateur"]}
+    code, text = entry_rules.judge(None, {**subscriber, f"{name};lang-fr": [b"x"]}).refusal
+    assert (code, text) == (17, f"{name};lang-fr: {name} has no options here, leave them out")
+    assert entry_rules.judge(None, {**subscriber, "title;lang-fr": [b"x"]}) == entry_rules.FINE
+    # Of other entries it decides nothing.
+    assert (
+        entry_rules.judge(None, {"objectClass": [b"person"], f"{name};lang-fr": [b"x"]}) == entry_rules.FINE
+    )
+
+
+def test_the_audience_of_a_login_has_no_language_wherever_it_lies():
+    new = {"objectClass": [b"account", b"annuaireCompte"], "annuaireAudience;lang-fr": [b"admin"]}
+    assert entry_rules.judge(None, new).refusal[0] == 17
