@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from annuaire.actions import account_memory, accounts, preparing
+from annuaire.actions import account_memory, accounts, native_addresses, preparing
 from annuaire.actions.account_memory import Memory, Notes
 from annuaire.actions.accounts import Attributes, Order, RuleError, Settled
 from annuaire.domain import account as subscriptions
@@ -110,6 +110,9 @@ class ImportAccounts:
         namesakes = self.kept.count_namesakes()
         if namesakes:
             self.warnings[NAMESAKE] += namesakes
+        for domain, count in self.kept.domains_of_new():
+            if not self.order.domains.is_native(domain):
+                self.warnings[native_addresses.NOT_NATIVE] += count
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """What the rules said about some entries, which others have changed since."""
@@ -248,6 +251,10 @@ class _Page:
         self._asking.hides |= settled.hides
         if settled.notes.moved is not None and reader.namesake(settled.notes.moved[1]) is not None:
             self._asking.warnings[NAMESAKE] += 1
+        if settled.notes.moved is not None and not native_addresses.fits(
+            settled.notes.moved[1], self._order.domains
+        ):
+            self._asking.warnings[native_addresses.NOT_NATIVE] += 1
         return settled.attributes
 
     def forsake(self, item: Item) -> None:

@@ -5,7 +5,7 @@ Commands and LDAP writes come here; imports, which have many, ask the same rules
 
 from __future__ import annotations
 
-from annuaire.actions import account_memory, accounts, entry_rules, preparing
+from annuaire.actions import account_memory, accounts, entry_rules, native_addresses, preparing
 from annuaire.actions.account_memory import StoreAddresses, StoreMemory
 from annuaire.actions.accounts import Attributes, Order, RuleError, Settled
 from annuaire.domain import account as subscriptions
@@ -40,6 +40,8 @@ def settle(
             NAMED_TWICE,
             f"L'adresse {wanted.native} est celle d'un autre compte.",
         )
+    if not theirs:
+        native_addresses.hold(wanted.native, order.domains)
     settled = accounts.settle(
         old,
         new,

@@ -169,6 +169,15 @@ class AccountStaging:
             f"   AND o.account <> s.account AND o.line < s.line AND {_NOT_REFUSED % 'o'}))"
         )
 
+    def domains_of_new(self) -> list[tuple[str, int]]:
+        """The domains of the native addresses of new accounts, each with how many there are."""
+        rows = self.staged.execute(
+            "SELECT substr(s.account, {position}(s.account, '@') + 1), count(*) FROM {t}staged s"
+            f" WHERE s.account IS NOT NULL AND {_NOT_REFUSED % 's'}"
+            " AND NOT EXISTS (SELECT 1 FROM {t}matched m WHERE m.line = s.line) GROUP BY 1"
+        )
+        return [(str(domain), int(count)) for domain, count in rows]
+
     # --- Whom to ask the rules about ---
 
     def find_remembered(self) -> None:

@@ -373,3 +373,21 @@ def test_a_choice_in_a_language_would_be_no_choice_and_is_refused_at_every_door(
         doors.administrator(modify(JEANNE, ("add", name, value))), ResultCode.undefinedAttributeType, name
     )
     assert state.load(ldif(**{name: value})).refused == 1
+
+
+def test_whoever_gives_an_address_outside_the_native_domains_is_refused(state: State, doors: Doors) -> None:
+    wrong = PERSON | {"mail": "jean@gmail.com"}
+    refused(doors.administrator(add(JEANNE, **wrong, **rpps(1))), ResultCode.constraintViolation, "native")
+    done(doors.administrator(add(JEANNE, **PERSON, **rpps(1))))
+    change = modify(JEANNE, ("replace", "mail", "jean@gmail.com"))
+    refused(doors.administrator(change), ResultCode.constraintViolation, "native")
+    # Further addresses are anything.
+    done(doors.administrator(modify(JEANNE, ("add", "mail", "jean@gmail.com"))))
+
+
+def test_an_account_that_a_file_brought_with_such_an_address_can_be_changed(
+    state: State, doors: Doors
+) -> None:
+    state.load(ldif(mail="jean@gmail.com"))
+    done(doors.administrator(modify(JEANNE, ("replace", "sn", "MARTIN"))))
+    done(doors.person(modify(JEANNE, ("replace", "telephoneNumber", "+33 1 99 00 00 01"))))

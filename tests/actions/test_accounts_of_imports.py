@@ -20,7 +20,7 @@ from invented_accounts import (
     totals,
 )
 
-from annuaire.actions import import_source, set_interop
+from annuaire.actions import import_source, native_addresses, set_interop
 from annuaire.actions.import_report import Progress
 from annuaire.domain import forfait
 from annuaire.store.ledger import ALLOCATED, GIVEN, SEEN, LedgerRow
@@ -454,3 +454,16 @@ def test_an_import_that_hides_somebody_is_announced_before_its_commit(
         assert before == 0
         report = state.taken(change, folder=state.folder)
         assert (state.folder.path.exists() and state.folder.hidden_until() == report.change_number) is hides
+
+
+def test_an_account_outside_the_native_domains_is_taken_with_a_warning(state: State) -> None:
+    report = state.load(ldif("a"), ldif("b", mail="jean@gmail.com"), ldif("c", mail="jean"))
+    assert (report.added, report.warnings) == (3, 2)
+    assert report.warned == {native_addresses.NOT_NATIVE: 2}
+    # Nothing is said again of what stays as it is.
+    assert state.load(ldif("b", mail="jean@gmail.com")).warnings == 0
+    for change in (
+        modify("a", "replace: mail", "mail: jean@example.org"),
+        ldif("a", mail="jean@example.com"),
+    ):
+        assert state.load(change).warned.get(native_addresses.NOT_NATIVE) == 1
