@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annuaire.domain import account, audience
-from annuaire.ldap import dn
+from annuaire.ldap import dn, referrals
 from annuaire.ldap.tree import Tree
 from annuaire.passwords import hashes
 
@@ -68,6 +68,10 @@ def judge(old: Attributes | None, new: Attributes) -> Verdict:
             known = name.partition(";")[0]
             if known.lower() in plain:
                 return Verdict((17, f"{name}: {known} has no options here, leave them out"))
+    for value in new.get(referrals.REF, ()):
+        fault = referrals.fault(value)
+        if fault is not None:
+            return Verdict((21, f"{referrals.REF}: {fault}"))
     for name, words in _WORDS.items():
         for value in new.get(name, ()):
             if value.decode("utf-8", "replace").strip().lower() not in words:

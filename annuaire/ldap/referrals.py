@@ -7,14 +7,17 @@ is no LDAP URL is passed on as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from annuaire.errors import Malformed
 from annuaire.ldap import dn
 from annuaire.ldap.dn import Dn
 
 REF = "ref"
+# RFC 3986 §3: what may stand in one, behind its scheme.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~\x80-\U0010ffff]+")
 _SCHEMES = ("ldap://", "ldaps://", "ldapi://")
 _SCOPES = ("base", "one", "sub", "subordinates")
 # RFC 4516 §2.1: what a name may hold without being escaped.
@@ -30,6 +33,27 @@ def uris(attributes: Mapping[str, Sequence[bytes]]) -> list[str]:
 def adjusted(stored: Iterable[str], referral: str, target: str, scope: int | None = None) -> list[str]:
     """The URLs for a target that is the referral or lies below it; `scope` of a search, None for another operation."""
     return [_adjusted(uri, referral, target, scope) for uri in stored]
+
+
+def fault(stored: bytes) -> str | None:
+    """What keeps a value from leading anywhere: it is a URI and perhaps a label; an LDAP URL is read in full."""
+    uri = stored.decode("utf-8", "replace").partition(" ")[0]
+    if _URI.fullmatch(uri) is None:
+        return "no URI such as ldap://host/name"
+    scheme = next((one for one in _SCHEMES if uri.lower().startswith(one)), None)
+    if scheme is None:
+        return "no LDAP URL" if uri.lower().startswith("ldap") else None
+    host, _, rest = uri[len(scheme) :].partition("/")
+    name, *more = rest.split("?")
+    try:
+        if scheme != "ldapi://":
+            urlsplit(f"//{host}").port  # noqa: B018 (asked for what it raises)
+        dn.parse(unquote(name))
+    except (ValueError, Malformed) as error:
+        return f"an LDAP URL with a wrong {'name' if isinstance(error, Malformed) else 'host or port'}"
+    if len(more) > 1 and more[1].lower() not in ("", *_SCOPES):
+        return "an LDAP URL with a wrong scope"
+    return None
 
 
 def _adjusted(uri: str, referral: str, target: str, scope: int | None) -> str:

@@ -35,3 +35,9 @@ def test_what_decides_about_an_account_has_no_language(name):
 def test_the_audience_of_a_login_has_no_language_wherever_it_lies():
     new = {"objectClass": [b"account", b"annuaireCompte"], "annuaireAudience;lang-fr": [b"admin"]}
     assert entry_rules.judge(None, new).refusal[0] == 17
+
+
+def test_a_referral_leads_somewhere():
+    assert entry_rules.judge(None, {"ref": [b"ldap://a/o=x", b"https://b/ ici"]}) == entry_rules.FINE
+    code, text = entry_rules.judge(None, {"ref": [b"ldap://a/o=x", b"nulle part"]}).refusal
+    assert (code, text) == (21, "ref: no URI such as ldap://host/name")

@@ -163,6 +163,18 @@ def test_with_manage_dsa_it_a_referral_is_written_as_any_entry(writer: Client) -
     assert writer.session.outside is not None
 
 
+def test_nothing_lies_below_a_referral_not_even_with_manage_dsa_it(writer: Client) -> None:
+    """As with slapd: what the referral leads to lies elsewhere, and the referral could not be deleted."""
+    result = writer.result(asking.add(5, f"cn=x,{FAR}", {"objectClass": [b"person"]}, sent=(MANAGE,)))
+    assert (result.code, result.matched.decode()) == (ResultCode.referral, FAR)
+    assert result.referrals == [b"ldap://la/cn=x,ou=bas,dc=x"]
+    moved = asking.modify_dn(5, "cn=a,ou=apicrypt,o=apicrypt,c=FR", "cn=a", FAR, sent=(MANAGE,))
+    assert writer.result(moved).code == ResultCode.affectsMultipleDSAs
+    # What a file put there before is taken away.
+    writer.say(asking.delete(5, f"cn=x,{FAR}", sent=(MANAGE,)))
+    assert writer.session.outside is not None
+
+
 def test_who_may_not_write_is_told_so_and_not_where() -> None:
     client = Client()
     client.directory.referrals[key(FAR)] = Found(FAR, {"ref": [b"ldap://la"]}, {})

@@ -30,3 +30,30 @@ def test_a_url_is_made_for_the_entry_that_is_meant(
 
 def test_a_label_behind_a_uri_is_for_people() -> None:
     assert referrals.uris({"REF": [b"ldap://a/o=y Chez eux", b"ldap://b"]}) == ["ldap://a/o=y", "ldap://b"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "fault"),
+    [
+        ("ldap://a/ou=b,o=y", None),
+        ("LDAPS://a:636/ou=b??SUB?(cn=x) ce qu'on veut", None),
+        ("ldapi://%2Frun%2Fldapi/o=x", None),
+        ("ldap:///", None),
+        ("ldap://[::1]:389/o=%C3%89", None),
+        ("https://a/x?y", None),
+        ("urn:x:y", None),
+        ("ailleurs", "no URI"),
+        ("http:", "no URI"),
+        ("ldap://a/o=<b>", "no URI"),
+        ("ldap:a", "no LDAP URL"),
+        ("ldap://a:99999/", "host or port"),
+        ("ldap://a:x/", "host or port"),
+        ("ldap://[::1/o=x", "host or port"),
+        ("ldap://a/ailleurs", "name"),
+        ("ldap://a/o=x??partout", "scope"),
+    ],
+)
+def test_a_value_that_leads_nowhere_has_a_fault(stored: str, fault: str | None) -> None:
+    found = referrals.fault(stored.encode())
+    assert (found is None) == (fault is None), found
+    assert fault is None or fault in str(found)

@@ -29,10 +29,13 @@ def answer(message: Message, service: Service, audience: Audience) -> bytes | No
     assert isinstance(
         operation, AddRequest | CompareRequest | DeleteRequest | ModifyRequest | ModifyDnRequest
     )
-    if any(control.oid == MANAGE_DSA_IT for control in message.controls):
-        return None
-    # Adding what is there already is said to be so, whatever it is.
-    found = _of(operation.dn, service, audience, above=isinstance(operation, AddRequest))
+    managed = any(control.oid == MANAGE_DSA_IT for control in message.controls)
+    adding = isinstance(operation, AddRequest)
+    found = None
+    # ManageDsaIT makes a referral an entry like others, but nothing lies below it: that is elsewhere.
+    if adding or not managed:
+        # Adding what is there already is said to be so, whatever it is.
+        found = _of(operation.dn, service, audience, above=adding)
     if found is not None:
         uris = referrals.adjusted(referrals.uris(found.attributes), found.dn, operation.dn.decode())
         return responses.result(
