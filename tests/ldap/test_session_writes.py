@@ -77,9 +77,22 @@ def test_a_stranger_writes_nowhere_and_is_told_to_bind(client, name, kind):
 @pytest.mark.parametrize("kind", range(4), ids=KINDS)
 def test_a_user_is_refused_at_the_entry_of_another_before_anything_is_looked_up(user, kind):
     absent = "cn=Nobody,ou=apicrypt,o=apicrypt,c=FR"
-    answers = [user.result(writes(name)[kind]) for name in (PERSON, absent, COMPUTED)]
+    answers = [user.result(writes(name)[kind]) for name in (PERSON, absent)]
     assert {(answer.code, answer.text, answer.matched) for answer in answers} == {
         (ResultCode.insufficientAccessRights, "only administrators may write here", b"")
+    }
+
+
+@pytest.mark.parametrize("kind", range(4), ids=KINDS)
+def test_a_user_is_told_where_their_own_entry_is_whichever_computed_one_they_write_to(user, kind):
+    absent = f"uid=899900000999,ou=personnes,{SUFFIX}"
+    answers = [user.result(writes(name)[kind]) for name in (COMPUTED, STRUCTURE, absent)]
+    assert {(answer.code, answer.text, answer.matched) for answer in answers} == {
+        (
+            ResultCode.insufficientAccessRights,
+            f"this subtree is computed; of your own entry write to {USER}",
+            b"",
+        )
     }
 
 

@@ -99,7 +99,7 @@ def _decide(
             return WriteOutcome(
                 ResultCode.insufficientAccessRights, "bind first: only administrators may write"
             )
-        return WriteOutcome(ResultCode.insufficientAccessRights, "only administrators may write here")
+        return WriteOutcome(ResultCode.insufficientAccessRights, _not_here(identity, audience, key, service))
     tree = service.tree
     if tree is None:
         return WriteOutcome(ResultCode.unwillingToPerform, "this server takes no writes")
@@ -122,6 +122,16 @@ def _decide(
         identity.bound,
         standings=identity.standings,
     )
+
+
+def _not_here(identity: Identity, audience: Audience, key: bytes, service: Service) -> str:
+    """Of what is computed, people may be shown their own under a name that is nobody's to write: where theirs is, they
+    know, and are told it whatever name they tried."""
+    text = "only administrators may write here"
+    if service.tree is None or service.tree.place(key) is not Place.COMPUTED or not identity.key:
+        return text
+    own = access.to_write(audience, True, True)
+    return text if own is None else f"this subtree is computed; of your own entry write to {identity.dn}"
 
 
 def _monitor(schema: Schema) -> bytes:
