@@ -75,7 +75,6 @@ class Association:
             if shown is not None and shown.audience is not None and shown.audience != Audience.ADMIN:
                 channel = replace(channel, unbound=shown.audience)
         self.channel = channel
-        self._own_entries = self._offered()
         self._unbind()
 
     def _bind(self, message: Message, request: BindRequest, now: float) -> bytes | PasswordCheck:
@@ -135,6 +134,7 @@ class Association:
         self._sleepers.end_all()  # RFC 4511 §4.2.1: nothing that somebody asked goes on for somebody else
         self.identity = identity
         self.audience = identity.audience
+        self._own_entries = self._offered()
         known = self._service
         self._framer.limit = known.message_max_anonymous if identity.anonymous else known.message_max
 
@@ -142,4 +142,4 @@ class Association:
         """The root DSE as this connection reads it."""
         service, channel = self._service, self.channel
         start_tls = service.start_tls and not channel.encrypted
-        return service.own_entries.offering(capabilities.mechanisms(channel), start_tls)
+        return service.own_entries.offering(capabilities.mechanisms(channel), start_tls, self.audience)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
+from annuaire.domain.audience import EVERYBODY, Audience
 from annuaire.ldap import (
     assertion,
     ber,
@@ -105,21 +106,30 @@ class OwnEntries:
         alternatives: Iterable[str] = (),
         start_tls: bool = False,
         schema_changed_at: str = "20260101000000Z",
+        further: Iterable[str] = (),
+        readers: Audience = EVERYBODY,
     ) -> None:
-        self._made = (tuple(naming_contexts), version, tuple(alternatives))
-        self._variants: dict[tuple[tuple[str, ...], bool], OwnEntries] = {}
-        self.root_dse = OwnEntry(_root_dse(*self._made, start_tls, ()), schema)
+        """further: naming contexts that only `readers` and administrators are told of."""
+        self._contexts, self._further = tuple(naming_contexts), tuple(further)
+        self._readers = readers | Audience.ADMIN
+        self._made = (version, tuple(alternatives))
+        self._variants: dict[tuple[tuple[str, ...], bool, bool], OwnEntries] = {}
+        self.root_dse = OwnEntry(_root_dse(self._contexts, *self._made, start_tls, ()), schema)
         self.subschema = OwnEntry(_subschema(schema, schema_changed_at), schema)
         self._schema = schema
         self._subschema_key = names.key(names.parse(SUBSCHEMA), schema)
 
-    def offering(self, mechanisms: tuple[str, ...], start_tls: bool) -> OwnEntries:
-        """The same with a root DSE that tells what works on one kind of connection; made once for each kind."""
-        known = self._variants.get((mechanisms, start_tls))
+    def offering(
+        self, mechanisms: tuple[str, ...], start_tls: bool, audience: Audience = EVERYBODY
+    ) -> OwnEntries:
+        """The same with a root DSE that tells what works on one kind of connection and for whom, made once for each."""
+        reads = bool(audience & self._readers)
+        known = self._variants.get((mechanisms, start_tls, reads))
         if known is None:
             known = copy.copy(self)
-            known.root_dse = OwnEntry(_root_dse(*self._made, start_tls, mechanisms), self._schema)
-            self._variants[mechanisms, start_tls] = known
+            contexts = (*self._contexts, *self._further) if reads else self._contexts
+            known.root_dse = OwnEntry(_root_dse(contexts, *self._made, start_tls, mechanisms), self._schema)
+            self._variants[mechanisms, start_tls, reads] = known
         return known
 
     def asked(self, request: SearchRequest) -> OwnEntry | None:

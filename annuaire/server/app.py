@@ -85,9 +85,11 @@ class Application:
         self._tree = trees.plant(config.suffix, config.trees.suffixes, self.schema)
         self._own_entries = OwnEntries(
             self.schema,
-            [config.suffix, *config.trees.suffixes],
+            [config.suffix],
             f"annuaire {annuaire.__version__}",
             schema_changed_at=_changed_at([*schemas.shipped(), *config.schema.files]),
+            further=config.trees.suffixes,
+            readers=strangers.readers(config),
         )
         self._remembered = Remembered(config.limits.bind_cache)
         self._followers = Followers()

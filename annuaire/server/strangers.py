@@ -39,6 +39,14 @@ def certificates(config: Config, naming: Naming) -> Certificates:
     return _read("[audience] certificates", lambda: Certificates(config.audience.certificates, naming))
 
 
+def readers(config: Config) -> Audience:
+    """Who reads the further trees, and is told of them; administrators do anyway."""
+    found = NOBODY
+    for name in config.trees.readers:
+        found |= audiences.NAMES[name]
+    return found
+
+
 def proxies(config: Config) -> Networks[bool]:
     return _read("[listen] proxies", lambda: Networks([(one, True) for one in config.listen.proxies]))
 

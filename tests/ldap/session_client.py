@@ -16,6 +16,7 @@ SCHEMA = schemas.standard()
 ADMIN = "cn=admin,o=apicrypt,c=FR"
 USER = "uid=luc,ou=comptes,o=apicrypt,c=FR"
 PERSON = "cn=Hélène Durand,ou=apicrypt,o=apicrypt,c=FR"
+FURTHER = "dc=exemple,dc=fr"  # the audience apicrypt reads it
 HASHES = (b"{SSHA}kept",)
 
 
@@ -88,7 +89,9 @@ class Client:
         self.service = Service(
             directory=self.directory,
             schema=SCHEMA,
-            own_entries=OwnEntries(SCHEMA, ["o=apicrypt,c=FR"], "annuaire 1"),
+            own_entries=OwnEntries(
+                SCHEMA, ["o=apicrypt,c=FR"], "annuaire 1", further=[FURTHER], readers=Audience.APICRYPT
+            ),
             administrator=Administrator(ADMIN, key(ADMIN), b"secret"),
             observer=self.watching,
             **settings,

@@ -1,6 +1,7 @@
 import asking
 import pytest
 
+from annuaire.domain.audience import NOBODY, Audience
 from annuaire.ldap import capabilities, controls, requests
 from annuaire.ldap.messages import Control
 from annuaire.ldap.root_dse import OwnEntries
@@ -24,6 +25,18 @@ def answer(own, base="", scope=0, **options):
 
 def attributes(own, **options):
     return answer(own, **options)[0].operation.attributes
+
+
+def test_further_trees_are_told_to_those_who_read_them(schema):
+    own = OwnEntries(schema, ["o=a"], "1", further=["dc=b"], readers=Audience.APICRYPT | Audience.DGS)
+
+    def told(audience: Audience) -> list[bytes]:
+        return attributes(own.offering((), False, audience), attributes=("namingContexts",))["namingContexts"]
+
+    for audience in (Audience.APICRYPT, Audience.DGS, Audience.ADMIN):
+        assert told(audience) == [b"o=a", b"dc=b"]
+    for audience in (Audience.PUBLIC, Audience.MSSANTE, Audience.ROUTAGE, NOBODY):
+        assert told(audience) == [b"o=a"]
 
 
 def test_without_a_list_only_the_classes_are_told(own):

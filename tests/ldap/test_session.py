@@ -2,7 +2,7 @@
 
 import asking
 import pytest
-from session_client import ADMIN, HASHES, PERSON, USER, Client
+from session_client import ADMIN, FURTHER, HASHES, PERSON, USER, Client
 
 from annuaire.domain import password
 from annuaire.domain.audience import NOBODY, Audience
@@ -419,3 +419,21 @@ class TestFaults:
         [answer] = asking.read(client.session.disconnect(52, "stopping"))
         assert (answer.operation.code, answer.operation.text) == (52, "stopping")
         assert client.session.closing
+
+
+def test_the_root_dse_names_the_further_trees_to_who_reads_them_and_from_their_bind_on() -> None:
+    client = Client()
+
+    def contexts() -> list[bytes]:
+        [entry, _] = asking.read(
+            client.say(asking.search(7, base="", scope=0, attributes=("namingContexts",)))
+        )
+        return entry.operation.attributes["namingContexts"]
+
+    assert contexts() == [b"o=apicrypt,c=FR"]
+    client.say(asking.bind(1, USER, "pw"))
+    client.session.resume(True, client.now)
+    assert contexts() == [b"o=apicrypt,c=FR", FURTHER.encode()]
+    client.say(asking.bind(2, USER, "wrong"))
+    client.session.resume(False, client.now)
+    assert contexts() == [b"o=apicrypt,c=FR"]
