@@ -73,6 +73,14 @@ def _suffix(value: Any, folder: Path) -> str:
     return text
 
 
+def _suffixes(value: Any, folder: Path) -> tuple[str, ...]:
+    texts = [text.strip() for text in _list(value, folder)]
+    wrong = [text for text in texts if not _DESCRIPTION.fullmatch(text)]
+    if wrong:
+        raise WrongError(f'must be distinguished names such as "dc=exemple,dc=fr", not {", ".join(wrong)}')
+    return tuple(texts)
+
+
 def _url(value: Any, folder: Path) -> str:
     text = _text(value, folder).strip()
     if text and ":" not in text:
@@ -108,9 +116,7 @@ LIST = Kind("list", _list, _array_text)
 PATHS = Kind("list", lambda value, folder: tuple(folder / item for item in _list(value, folder)), _array_text)
 ENDPOINT = Kind("endpoint", _endpoint)
 SUFFIX = Kind("name", _suffix)
-SUFFIXES = Kind(
-    "list", lambda value, folder: tuple(_suffix(item, folder) for item in _list(value, folder)), _array_text
-)
+SUFFIXES = Kind("list", _suffixes, _array_text)
 URL = Kind("url", _url)
 
 
@@ -137,8 +143,10 @@ def one_of(*words: str) -> Kind:
 def some_of(*words: str) -> Kind:
     def parse(value: Any, folder: Path) -> tuple[str, ...]:
         values = _list(value, folder)
-        if not set(values) <= set(words):
-            raise WrongError("must be a list of " + ", ".join(f'"{word}"' for word in words))
+        wrong = [value for value in values if value not in words]
+        if wrong:
+            known = ", ".join(f'"{word}"' for word in words)
+            raise WrongError(f"must be a list of {known}, not {', '.join(wrong)}")
         return values
 
     return Kind("list", parse, _array_text)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from annuaire.ldap.schema import Schema
     from annuaire.ldap.tree import Tree
 
+# A suffix that nothing else lies within.
+_NOWHERE = "o=annuaire check"
 # Contradictions shown; a damaged state may have one for each entry.
 SHOWN_MAX = 100
 
@@ -114,7 +116,9 @@ def _problems(config: Config) -> Iterator[str]:
     try:
         schema = _schema(config)
         yield from strangers.problems(config, schema)
-        planted = _plant(config, schema)
+        named = list(_names(config, schema))
+        yield from named
+        planted = None if named else _plant(config, schema)
     except AnnuaireError as error:
         yield from error.public.splitlines()
     yield from _files(config)
@@ -129,6 +133,32 @@ def _schema(config: Config) -> Schema:
     if not config.schema.files:
         return schema.standard()
     return schema.load([*schema.shipped(), *config.schema.files])
+
+
+def _names(config: Config, schema: Schema) -> Iterator[str]:
+    """Each suffix that is no name, or lies within another one."""
+    from annuaire.errors import Malformed
+    from annuaire.ldap import dn, tree
+
+    trees = config.trees.suffixes
+    for title, name in (
+        ("suffix", config.suffix),
+        ("[admin] dn", config.admin_dn),
+        *[("[trees] suffixes", name) for name in trees],
+    ):
+        try:
+            dn.parse(name)
+        except Malformed as malformed:
+            yield f"{title}: {name}: {malformed.public}"
+    for number, name in enumerate(trees):
+        # Each beside the suffix, and beside each one before it.
+        for beside in ((), *[(other,) for other in trees[:number]]):
+            try:
+                tree.plant(config.suffix if not beside else _NOWHERE, (*beside, name), schema)
+            except Misconfigured as within:
+                yield from within.public.splitlines()
+            except Malformed:
+                break  # told above
 
 
 def _plant(config: Config, schema: Schema) -> Tree:

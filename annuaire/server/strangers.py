@@ -52,13 +52,21 @@ def proxies(config: Config) -> Networks[bool]:
 
 
 def problems(config: Config, naming: Naming) -> list[str]:
-    """What is wrong with all of these, for `annuaire check`."""
+    """What is wrong with all of these, line by line, for `annuaire check`."""
+    asked = config.audience
+    lists: list[tuple[str, tuple[str, ...], Callable[[list[str]], object]]] = [
+        ("[audience] networks", asked.networks, networks.audiences_of),
+        ("[audience] certificates", asked.certificates, lambda lines: Certificates(lines, naming)),
+        ("[listen] proxies", config.listen.proxies, lambda lines: Networks([(one, True) for one in lines])),
+    ]
     found = []
-    for read in (by_network, proxies, lambda given: certificates(given, naming)):
-        try:
-            read(config)
-        except Misconfigured as error:
-            found.append(error.public)
+    for title, lines, read in lists:
+        for line in lines:
+            try:
+                read([line])
+            except Malformed as error:
+                named = line.partition(" ")[0] in error.public
+                found.append(f"{title}: {error.public}" if named else f"{title}: {line}: {error.public}")
     return found
 
 

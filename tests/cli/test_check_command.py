@@ -181,3 +181,49 @@ def test_a_certificate_that_clients_refuse_or_will_soon_is_told(run, tmp_path, d
     told = json.loads(run("--json").stdout)
     assert len(told["problems"]) == (status == 78)
     assert len(told["warnings"]) == (status == 0 and said is not None)
+
+
+def test_every_wrong_item_of_a_list_is_told(run, tmp_path):
+    (tmp_path / "annuaire.toml").write_text(
+        """
+        [listen]
+        proxies = ["10.0.0.300", "10.0.0.5", "unis"]
+        [audience]
+        networks = ["10.1.0.0/16 apicrypt", "10.1.0.0/33 apicrypt", "10.2.0.0/16 personne", "10.3.0.0/16"]
+        certificates = ["CN=a mssante", "CN=b nobody", "sujet mssante", "CN=d -> compte"]
+        [trees]
+        suffixes = ["dc=a,dc=fr", "ou=x,dc=a,dc=fr", "ou=y,o=apicrypt,c=FR", "ou=z,ou=x,dc=a,dc=fr", "dc=b"]
+        [tls]
+        certificate = "absent"
+        key = "absent"
+        client_ca = "absent"
+        """
+    )
+    done = run("--json")
+    assert done.exit_code == 78
+    problems = json.loads(done.stdout)["problems"]
+    for title, wrong in (
+        ("[listen] proxies", ("10.0.0.300", "unis")),
+        ("[audience] networks", ("10.1.0.0/33", "10.2.0.0/16", "10.3.0.0/16")),
+        ("[audience] certificates", ("nobody", "sujet", "compte")),
+    ):
+        said = [one for one in problems if one.startswith(title)]
+        assert len(said) == len(wrong), said
+        assert all(word in one for word, one in zip(wrong, said, strict=True)), said
+    within = [one for one in problems if one.startswith("[trees] suffixes")]
+    assert [one.partition(": ")[2].partition(" and ")[0] for one in within] == [
+        "ou=x,dc=a,dc=fr",
+        "ou=y,o=apicrypt,c=FR",
+        "ou=z,ou=x,dc=a,dc=fr",
+        "ou=z,ou=x,dc=a,dc=fr",
+    ]
+
+
+def test_every_word_that_is_none_is_told(run, tmp_path):
+    (tmp_path / "annuaire.toml").write_text(
+        '[trees]\nsuffixes = ["rien", "dc=a", "nulle part"]\nreaders = ["apicrypt", "tous", "chacun"]\n'
+    )
+    said = "\n".join(json.loads(run("--json").stdout)["problems"])
+    assert 'must be distinguished names such as "dc=exemple,dc=fr", not rien, nulle part' in said
+    assert "[trees] readers: must be a list of" in said
+    assert ", not tous, chacun" in said
