@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from annuaire.actions import preparing
+from annuaire.actions import views
 from annuaire.domain import account as accounts
 from annuaire.domain import choices, trace
 from annuaire.domain.trace import Trace
 from annuaire.errors import Refused
+from annuaire.ldap import ber
 from annuaire.store.entries import EntryRow
 from annuaire.store.touched import Touched
 
@@ -113,7 +114,8 @@ def added(native: str) -> Telling:
 def _attributes(row: EntryRow | None) -> Attributes | None:
     if row is None or (row.account is None and row.structural.lower() != SERVICE):
         return None
-    return preparing.decode(row.attributes, row.passwords)
+    attributes = dict(views.decoded(row.attributes)[0])
+    return attributes if row.passwords is None else attributes | ber.decode_attributes(row.passwords)
 
 
 def _named(attributes: Attributes | None) -> dict[str, Any] | None:

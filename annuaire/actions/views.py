@@ -231,10 +231,16 @@ class Views:
         )
 
 
-@lru_cache(16)
+# Entries whose attributes are remembered decoded: those of one commit, without their photos.
+_DECODED_MAX, _DECODED_SIZE_MAX = 256, 16_384
+
+
 def decoded(attributes: bytes) -> tuple[Attributes, list[int]]:
-    """`ber.decode_places`, which whoever makes the entries of an account asks again; nobody changes what it gives."""
-    return ber.decode_places(attributes)
+    """`ber.decode_places`, asked several times about an entry that is written; nobody changes what it gives."""
+    return _decoded(attributes) if len(attributes) <= _DECODED_SIZE_MAX else ber.decode_places(attributes)
+
+
+_decoded = lru_cache(_DECODED_MAX)(ber.decode_places)
 
 
 def facts_of(row: EntryRow, attributes: Attributes) -> tuple[tuple[bytes, bytes], ...]:
@@ -281,9 +287,8 @@ class _Branch:
 
     def name_of(self, identity: str) -> tuple[str, bytes]:
         """DN and key of an entry right below."""
-        if (
-            identity.isalnum() and identity.isascii()
-        ):  # nearly all: nothing to escape, nothing to fold but case
+        # Nearly all: nothing to escape, nothing to fold but case.
+        if identity.isascii() and identity.replace("-", "").isalnum():
             return f"uid={identity},{self.dn}", b"%b\x00uid=%b" % (self.key, identity.lower().encode())
         name = Dn((Rdn((("uid", identity),)), *self._above))
         return dn.format(name), dn.key(name, self._schema)

@@ -17,14 +17,14 @@ of these changes is written anew. Only equality rows and n-grams of other attrib
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from annuaire.index import entry as entries
-from annuaire.index import ngrams
+from annuaire.index import layout, ngrams
 from annuaire.index.entry import IndexEntry
-from annuaire.index.prepare import Numbering
+from annuaire.index.prepare import Numbering, Plan
 from annuaire.ldap import ber, responses
 
 _ENTRY_DN = "entryDN"
@@ -66,97 +66,78 @@ def amendment(
 ) -> Amendment | None:
     """How a record, of that shape, becomes what the entry is to have; None: it has to be written anew."""
     decoded, places = entry.decoded or ber.decode_places(entry.attributes)
-    if (*decoded, *entry.operational) != tuple(shape):
+    columns = numbering.columns(decoded, entry.operational)
+    if columns.shape != tuple(shape):
         return None
     held = entries.details_of(record)
     old, was = entries.decode_details(held), entries.answer_of(record)
     if old.uuid != entry.uuid:
         return None
-    # The PartialAttributes that are others: as they are, and as they are to be.
-    before: list[bytes] = []
-    after: dict[str, Sequence[bytes]] = {}
-    if was[old.offsets[0] : old.offsets[-1]] != entry.attributes:
-        ends = [*places[1:], len(entry.attributes)]
-        for i, description in enumerate(decoded):
-            encoded = was[old.offsets[i] : old.offsets[i + 1]]
-            if encoded != entry.attributes[places[i] : ends[i]]:
-                before.append(encoded)
-                after[description] = decoded[description]
-    operational, offsets = [], [0]
-    for i, (description, values) in enumerate(entry.operational.items()):
-        encoded = _operational(description, values, numbering)
-        known = old.operational[old.operational_offsets[i] : old.operational_offsets[i + 1]]
-        if known != encoded and description != _ENTRY_DN:  # its normal form stays
-            before.append(known)
-            after[description] = values
-        operational.append(encoded)
-        offsets.append(offsets[-1] + len(encoded))
     answer = responses.entry(entry.dn.encode(), entry.attributes)
-    if not after and answer == was:
+    operational = numbering.operational(entry, columns)
+    if answer == was and operational.block == old.operational:
         return Amendment(held, answer, _NONE, _NONE, ())
+    shift = len(answer) - len(entry.attributes)
+    offsets = [*[shift + start for start in places], len(answer)]
+    details = entries.encode_details(
+        offsets, operational.offsets, entry.uuid, entry.key, old.sort_key, operational.block, old.shape
+    )
+    before, after = _Found(), _Found()
     numbers = set()
-    for description in after:
-        plan = numbering.plan(description)
-        if plan is not None:
+    for i, plan in enumerate(columns.user):
+        if (
+            was[old.offsets[i] : old.offsets[i + 1]] != answer[offsets[i] : offsets[i + 1]]
+            and plan is not None
+        ):
             if plan.segment is not None or plan.number == numbering.object_class:
                 return None
             numbers.add(plan.number)
-    # What stays under another description of the same type, with other options, is found by the same terms.
-    for i, description in enumerate(decoded):
-        plan = numbering.plan(description)
-        if plan is not None and plan.number in numbers and description not in after:
-            before.append(was[old.offsets[i] : old.offsets[i + 1]])
-            after[description] = decoded[description]
-    shift = len(answer) - len(entry.attributes)
-    details = entries.encode_details(
-        [*[shift + start for start in places], len(answer)],
-        offsets,
-        entry.uuid,
-        entry.key,
-        old.sort_key,
-        b"".join(operational),
-        old.shape,
-    )
-    if not after:
-        return Amendment(details, answer, _NONE, _NONE, ())
-    old_digests, old_texts = _listed(ber.decode_attributes(b"".join(before)), decoded, numbering)
-    digests, texts = _listed(after, decoded, numbering)
-    changed = [
-        Changed(number, old_texts.get(number, ""), texts.get(number, ""))
-        for number in old_texts.keys() | texts.keys()
-    ]
+    for i, (plan, values) in enumerate(zip(columns.user, decoded.values(), strict=True)):
+        # What stays under another description of the same type, with other options, is found by the same terms.
+        if plan is not None and plan.number in numbers:
+            before.add(plan, _values(was[old.offsets[i] : old.offsets[i + 1]]))
+            after.add(plan, values)
+    for i, (plan, (description, values)) in enumerate(
+        zip(columns.operational, entry.operational.items(), strict=True)
+    ):
+        start, end = old.operational_offsets[i : i + 2]
+        said = operational.block[operational.offsets[i] : operational.offsets[i + 1]]
+        if plan is None or old.operational[start:end] == said or description == _ENTRY_DN:
+            continue  # the normal form of its name stays
+        before.add_operational(plan, description, _values(old.operational[start:end]))
+        after.add_operational(plan, description, values)
+    texts = [(one, before.text(one), after.text(one)) for one in before.folded.keys() | after.folded.keys()]
     return Amendment(
         details,
         answer,
-        frozenset(old_digests - digests),
-        frozenset(digests - old_digests),
-        tuple([one for one in changed if one.before != one.after]),
+        frozenset(before.digests - after.digests),
+        frozenset(after.digests - before.digests),
+        tuple([Changed(*one) for one in texts if one[1] != one[2]]),
     )
 
 
-def _operational(description: str, values: Sequence[bytes], numbering: Numbering) -> bytes:
-    plan = numbering.plan(description)
-    if plan is None or description == _ENTRY_DN:
-        return ber.encode_attributes({description: values})
-    return plan.operational(description, tuple(values))[0]
+class _Found:
+    """Under what an entry is found by some of its attributes: as `prepare` would list them."""
+
+    def __init__(self) -> None:
+        self.digests: set[bytes] = set()
+        self.folded: dict[int, list[str]] = {}
+
+    def add(self, plan: Plan, values: Sequence[bytes]) -> None:
+        found, folded, _, _ = plan.of(values)
+        size = layout.DIGEST_SIZE
+        self.digests.update([found[at : at + size] for at in range(0, len(found), size)])
+        if folded:
+            self.folded.setdefault(plan.number, []).extend(folded)
+
+    def add_operational(self, plan: Plan, description: str, values: Sequence[bytes]) -> None:
+        self.digests.update(plan.operational(description, tuple(values))[1])
+
+    def text(self, number: int) -> str:
+        return ngrams.text_of(self.folded.get(number, []))
 
 
-def _listed(
-    some: Mapping[str, Sequence[bytes]], user: Mapping[str, Sequence[bytes]], numbering: Numbering
-) -> tuple[set[bytes], dict[int, str]]:
-    """The digests, and of user attributes the texts, that `prepare` would list of these."""
-    digests: set[bytes] = set()
-    folded: dict[int, list[str]] = {}
-    for description, values in some.items():
-        plan = numbering.plan(description)
-        if plan is None:
-            continue
-        if description not in user:
-            digests.update(plan.operational(description, tuple(values))[1])
-            continue
-        for digest, text in map(plan.value, values):
-            if digest is not None:
-                digests.add(digest)
-            if text is not None:
-                folded.setdefault(plan.number, []).append(text)
-    return digests, {number: ngrams.text_of(texts) for number, texts in folded.items()}
+def _values(encoded: bytes) -> list[bytes]:
+    """The values of one PartialAttribute."""
+    [values] = ber.decode_attributes(encoded).values()
+    return values

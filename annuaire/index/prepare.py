@@ -49,7 +49,7 @@ _Known = tuple[bytes, list[str], str, tuple[str, ...]]
 _NOTHING: _Known = (b"", [], "", ())
 
 
-class _Plan:
+class Plan:
     """How the attributes of one type are indexed."""
 
     __slots__ = (
@@ -93,6 +93,10 @@ class _Plan:
         if self._same:
             return digest, folded
         return digest, None if self._substrings is None else self._substrings(value)
+
+    def of(self, values: Sequence[bytes]) -> _Known:
+        """What values come to."""
+        return self.known.get(values[0] if len(values) == 1 else tuple(values)) or self.learn(values)
 
     def learn(self, values: Sequence[bytes]) -> _Known:
         """What values come to that are not in `known`."""
@@ -144,8 +148,8 @@ class _Columns(NamedTuple):
     """How the attributes of all entries are indexed that have the same descriptions in the same order."""
 
     shape: tuple[str, ...]
-    user: list[_Plan | None]  # None: what the schema does not know
-    operational: list[_Plan | None]
+    user: list[Plan | None]  # None: what the schema does not know
+    operational: list[Plan | None]
     present: tuple[int, ...]
     repeated: bool  # one type stands there twice
 
@@ -167,8 +171,8 @@ class Numbering:
         self.names = tuple(names)
         self.number: dict[str, int] = {name: i + 1 for i, name in enumerate(names)}
         self.object_class = self.number.get("objectclass", 0)
-        self.plans: dict[str, _Plan | None] = {}
-        self._by_type: dict[str, _Plan] = {}
+        self.plans: dict[str, Plan | None] = {}
+        self._by_type: dict[str, Plan] = {}
         self._columns: dict[tuple[str, ...], dict[tuple[str, ...], _Columns]] = {}
         # Those of the last entry: of one person for several audiences they are mostly the same.
         self._last: tuple[dict[str, list[bytes]], bytes, _Operational] = (
@@ -225,7 +229,7 @@ class Numbering:
         names = {key.encode() for value in classes for key in self.schema.class_keys(value)}
         return sorted({*classes, *names})
 
-    def plan(self, description: str) -> _Plan | None:
+    def plan(self, description: str) -> Plan | None:
         """How a description is indexed; None for what the schema does not know."""
         try:
             return self.plans[description]
@@ -235,7 +239,7 @@ class Numbering:
                 self.plans[description] = plan
             return plan
 
-    def _plan(self, description: str) -> _Plan | None:
+    def _plan(self, description: str) -> Plan | None:
         attribute = self.schema.attribute(description)
         if attribute is None:
             return None
@@ -246,7 +250,7 @@ class Numbering:
         if plan is None:
             number = self.of(attribute)
             classes = self._implied if number == self.object_class else None
-            plan = self._by_type[attribute.key] = _Plan(number, attribute, segment, classes)
+            plan = self._by_type[attribute.key] = Plan(number, attribute, segment, classes)
         return plan
 
 

@@ -7,7 +7,7 @@ reused, and a new base is built before there are many. Any other keeps its id: N
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lmdb
 from pyroaring import BitMap
@@ -94,6 +94,24 @@ def _begin_log(base: Part, log: LogWriter) -> None:
     log.begin(view_log.marks_of(base.meta, base.chunks), view_log.now())
 
 
+class _Place(NamedTuple):
+    """Where n-grams of entries are corrected; again: something was said before of what is said now."""
+
+    chunk: int
+    attribute: int
+    frozen: bool
+    again: bool
+
+    def prefixes(self) -> tuple[bytes, bytes]:
+        """Of the postings that say what is true, and of those that say what is no more."""
+        here = (layout.ADDED >> layout.CHUNK_BITS) + self.chunk if self.frozen else self.chunk
+        no_more = (layout.REMOVED >> layout.CHUNK_BITS) + self.chunk
+        true, false = (
+            layout.posting_key(chunk, layout.GRAM, self.attribute, b"") for chunk in (here, no_more)
+        )
+        return true, false
+
+
 class _Writing:
     """The work of one transaction."""
 
@@ -115,8 +133,8 @@ class _Writing:
         self._gone_recent = self._set(b"gone-recent")
         self._amended = self._set(b"amended")  # of the base, those of which the record stands here
         self._corrected: dict[bytes, BitMap] = {}  # postings that lose ids
-        # By chunk, attribute and texts: entries of the base that change so for the first time.
-        self._texts: dict[tuple[int, int, str, str], list[int]] = {}
+        # Whose texts change, by place, from which and to which.
+        self._texts: dict[tuple[_Place, str, str], list[int]] = {}
         self._facts: dict[bytes, bytes] = {}
         self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
@@ -248,19 +266,9 @@ class _Writing:
             if not (again and frozen and self._take_row(digest, no_more)):
                 self._put_row(digest, here)
         for attribute, before, after in found.texts:
-            if not again:
-                # The entries of one person change together, and are near each other.
-                place = identifier >> layout.CHUNK_BITS, attribute, before, after
-                self._texts.setdefault(place, []).append(identifier & layout.CHUNK_MASK)
-                continue
-            local = identifier & layout.CHUNK_MASK
-            gone, come = amending.terms(before, after)
-            true = layout.posting_key(here >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
-            false = layout.posting_key(no_more >> layout.CHUNK_BITS, layout.GRAM, attribute, b"")
-            said = [term for term in gone if not self._take_id(true + term, local)]
-            self._growth.put(false, said, [local])
-            said = [term for term in come if not (frozen and self._take_id(false + term, local))]
-            self._growth.put(true, said, [local])
+            # The entries of one person change together, and are near each other.
+            place = _Place(identifier >> layout.CHUNK_BITS, attribute, frozen, again)
+            self._texts.setdefault((place, before, after), []).append(identifier & layout.CHUNK_MASK)
 
     def _put_row(self, digest: bytes, number: int) -> None:
         self._page(digest).extend(digest + number.to_bytes(4, "little"))
@@ -274,24 +282,33 @@ class _Writing:
             del page[at : at + layout.ROW_SIZE]
         return at >= 0
 
-    def _take_id(self, key: bytes, local: int) -> bool:
+    def _take_ids(self, key: bytes, some: list[int]) -> list[int]:
+        """Take ids out of a posting; those that were not in it."""
         ids = self._corrected.get(key)
         if ids is None:
             raw = self._get("postings", key)
             ids = self._corrected[key] = BitMap() if raw is None else postings.deserialize(raw)
-        found = local in ids
-        ids.discard(local)
-        return found
+        missing = [one for one in some if one not in ids]
+        ids.difference_update(BitMap(some))
+        return missing
 
     def _write_corrections(self) -> None:
         """Out of postings first, then into them: no entry goes and comes in one."""
-        for (chunk, attribute, before, after), some in self._texts.items():
-            for first, terms in zip(
-                (layout.REMOVED, layout.ADDED), amending.terms(before, after), strict=True
+        for (place, before, after), some in self._texts.items():
+            true, false = place.prefixes()
+            for prefix, other, terms in zip(
+                (false, true), (true, false), amending.terms(before, after), strict=True
             ):
-                chunk_there = (first >> layout.CHUNK_BITS) + chunk
-                prefix = layout.posting_key(chunk_there, layout.GRAM, attribute, b"")
-                self._growth.put(prefix, terms, some)
+                if not place.again:
+                    self._growth.put(prefix, terms, some)
+                    continue
+                for term in terms:
+                    # Nothing is said against what the recent part says itself.
+                    wanted = (
+                        some if prefix == true and not place.frozen else self._take_ids(other + term, some)
+                    )
+                    if wanted:
+                        self._growth.put(prefix, (term,), wanted)
         for key, ids in self._corrected.items():
             if ids:
                 self._put("postings", key, postings.serialize(ids))
