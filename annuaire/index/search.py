@@ -191,7 +191,7 @@ class Directory:
             snapshot, request, key, audience, self._strict, self._settings.size, asked.scene
         )
         if prepared.target.referral is not None and not asked.scene.manages:
-            yield [self._referred(number, prepared.target.referral, request)]
+            yield [self._referred(number, prepared.target.referral, request, asked.domain_scope)]
             return
         if not prepared.target.hits and audience == Audience.ADMIN and self._monitors(key):
             assert self.monitor is not None
@@ -214,7 +214,8 @@ class Directory:
                     yield from self._in_order(prepared, output)
             else:
                 yield from self._controlled.answer(prepared, output, asked, request, snapshot, response)
-            if prepared.references and output.code == ResultCode.success and not output.partial:
+            further = prepared.references and not asked.domain_scope
+            if further and output.code == ResultCode.success and not output.partial:
                 yield [self._references(number, prepared, request)]
         except TooLate:
             pass
@@ -280,9 +281,11 @@ class Directory:
 
     # -------------------------------------------------------------- elsewhere
 
-    def _referred(self, number: int, hit: Hit, request: SearchRequest) -> bytes:
-        """The base is held elsewhere (RFC 3296 §5.1)."""
+    def _referred(self, number: int, hit: Hit, request: SearchRequest, here_alone: bool) -> bytes:
+        """The base is held elsewhere (RFC 3296 §5.1); who asks what is here alone is told that it is not."""
         name, uris = _reference(hit)
+        if here_alone:
+            return _done(number, ResultCode.noSuchObject, matched=name.encode())
         adjusted = referrals.adjusted(uris, name, request.base.decode(), request.scope)
         return _done(number, ResultCode.referral, matched=name.encode(), referrals=adjusted)
 

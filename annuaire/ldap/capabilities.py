@@ -27,6 +27,7 @@ CONTROLS: dict[str, frozenset[type]] = {
     controls.VLV_REQUEST: frozenset({SearchRequest}),
     controls.MATCHED_VALUES: frozenset({SearchRequest}),
     controls.SUBENTRIES: frozenset({SearchRequest}),
+    controls.DOMAIN_SCOPE: frozenset({SearchRequest}),
     # RFC 3296. JNDI sends it with every search.
     controls.MANAGE_DSA_IT: frozenset(
         {SearchRequest, CompareRequest, AddRequest, DeleteRequest, ModifyRequest, ModifyDnRequest}

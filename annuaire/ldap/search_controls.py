@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     values: tuple[Filter, ...] | None = None
     scene: Scene = Scene()
     assertion: Filter | None = None
+    domain_scope: bool = False  # nothing is said of what is held elsewhere
 
 
 NOTHING = Asked()
@@ -53,7 +54,9 @@ def read(sent: Sequence[Control]) -> Asked:
         raise Malformed("a control is given twice")
     page, sort = given.get(controls.PAGED_RESULTS), given.get(controls.SORT_REQUEST)
     view, values = given.get(controls.VLV_REQUEST), given.get(controls.MATCHED_VALUES)
-    subentries = given.get(controls.SUBENTRIES)
+    subentries, domain_scope = given.get(controls.SUBENTRIES), given.get(controls.DOMAIN_SCOPE)
+    if domain_scope is not None and domain_scope.value:
+        raise Malformed("the domain scope control takes no value")
     return Asked(
         None if page is None else controls.decode_paged_results(page.value),
         None if sort is None else controls.decode_sort_request(sort.value),
@@ -65,6 +68,7 @@ def read(sent: Sequence[Control]) -> Asked:
             None if subentries is None else decode_subentries(subentries.value),
         ),
         assertion.asked(sent),
+        domain_scope is not None,
     )
 
 

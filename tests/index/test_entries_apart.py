@@ -123,6 +123,27 @@ def test_an_exact_search_is_referred_as_well(client: Client) -> None:
     assert (names, len(references)) == (["cn=a"], 1)
 
 
+@pytest.mark.parametrize("value", [None, b""])
+def test_with_domain_scope_nothing_is_said_of_elsewhere(client: Client, value: bytes | None) -> None:
+    """As slapd answers it."""
+    alone = Control(controls.DOMAIN_SCOPE, True, value)
+    plain, _, _ = said(client, SUFFIX, messages.SUBTREE)
+    names, references, result = said(client, SUFFIX, messages.SUBTREE, Audience.PUBLIC, alone)
+    assert (names, references, result.code) == (plain, [], ResultCode.success)
+    for base in (f"ou=loin,{PLACE}", f"cn=x,ou=loin,{PLACE}"):
+        names, references, result = said(client, base, messages.SUBTREE, Audience.PUBLIC, alone)
+        assert (names, references, result.referrals) == ([], [], [])
+        assert (result.code, result.matched.decode()) == (ResultCode.noSuchObject, f"ou=loin,{PLACE}")
+    # With ManageDsaIT too nothing is a referral.
+    assert "ou=loin" in said(client, SUFFIX, messages.SUBTREE, Audience.PUBLIC, alone, MANAGE)[0]
+
+
+def test_domain_scope_takes_no_value(client: Client) -> None:
+    wrong = Control(controls.DOMAIN_SCOPE, False, b"x")
+    result = said(client, SUFFIX, messages.BASE, Audience.PUBLIC, wrong)[2]
+    assert result.code == ResultCode.protocolError
+
+
 def test_with_manage_dsa_it_they_are_entries_like_others(client: Client) -> None:
     names, references, _ = said(client, SUFFIX, messages.SUBTREE, Audience.PUBLIC, MANAGE)
     assert "ou=loin" in names
