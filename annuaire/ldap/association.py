@@ -34,7 +34,6 @@ class Association:
         "_challenge",
         "_framer",
         "_look_at",
-        "_own_entries",
         "_service",
         "_sleepers",
         "audience",
@@ -55,7 +54,6 @@ class Association:
         self.channel = channel or Channel(service.anonymous)
         self.identity = Identity("", self.channel.unbound)
         self.audience = self.channel.unbound
-        self._own_entries = self._offered()
 
     @property
     def secure(self) -> bool:
@@ -134,12 +132,12 @@ class Association:
         self._sleepers.end_all()  # RFC 4511 §4.2.1: nothing that somebody asked goes on for somebody else
         self.identity = identity
         self.audience = identity.audience
-        self._own_entries = self._offered()
         known = self._service
         self._framer.limit = known.message_max_anonymous if identity.anonymous else known.message_max
 
-    def _offered(self) -> OwnEntries:
-        """The root DSE as this connection reads it."""
+    @property
+    def _own_entries(self) -> OwnEntries:
+        """The root DSE as this connection reads it, in whosever name it does now."""
         service, channel = self._service, self.channel
         start_tls = service.start_tls and not channel.encrypted
         return service.own_entries.offering(capabilities.mechanisms(channel), start_tls, self.audience)

@@ -437,3 +437,13 @@ def test_the_root_dse_names_the_further_trees_to_who_reads_them_and_from_their_b
     client.say(asking.bind(2, USER, "wrong"))
     client.session.resume(False, client.now)
     assert contexts() == [b"o=apicrypt,c=FR"]
+
+
+def test_who_acts_for_another_reads_the_root_dse_of_that_one() -> None:
+    client = Client()
+    client.log_in()
+    for name, told in ((USER, 2), ("", 1)):
+        control = Control(controls.PROXIED_AUTHORIZATION, True, f"dn:{name}".encode())
+        request = asking.search(7, base="", scope=0, attributes=("namingContexts",), sent=(control,))
+        [entry, _] = asking.read(client.say(request))
+        assert len(entry.operation.attributes["namingContexts"]) == told
