@@ -28,6 +28,7 @@ class Standing(NamedTuple):
     key: bytes  # dn.key of it
     uuid: bytes
     audience: Audience
+    replicates: bool = False  # it is given hashes of passwords
 
 
 def holds(standings: Iterable[Standing], directory: Directory) -> bool:
@@ -35,7 +36,9 @@ def holds(standings: Iterable[Standing], directory: Directory) -> bool:
     try:
         for one in standings:
             found = directory.account(one.dn)
-            if found is None or (found.uuid, found.audience) != (one.uuid, one.audience):
+            if found is None:
+                return False
+            if (found.uuid, found.audience, found.replicates) != (one.uuid, one.audience, one.replicates):
                 return False
     except Unavailable:
         return True

@@ -8,10 +8,12 @@ from annuaire.domain import password
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.errors import NotFound, Refused, Unavailable
 from annuaire.ldap import ber, controls, responses
+from annuaire.ldap.directory import Account
 from annuaire.ldap.messages import Control
 from annuaire.ldap.search_requests import Bounds
 from annuaire.ldap.service import WAITING_OCTETS_MAX
 from annuaire.ldap.session import TURN_REQUESTS_MAX
+from annuaire.ldap.standing import GONE, LOOK_SECONDS
 
 
 @pytest.fixture
@@ -447,3 +449,44 @@ def test_who_acts_for_another_reads_the_root_dse_of_that_one() -> None:
         request = asking.search(7, base="", scope=0, attributes=("namingContexts",), sent=(control,))
         [entry, _] = asking.read(client.say(request))
         assert len(entry.operation.attributes["namingContexts"]) == told
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        None,
+        Account(USER, Audience.APICRYPT, HASHES, uuid=b"another"),
+        Account(USER, Audience.MSSANTE, HASHES),
+        Account(USER, Audience.APICRYPT, HASHES, replicates=True),
+    ],
+    ids=["gone", "another of that name", "another audience", "other rights"],
+)
+def test_who_is_not_there_as_before_reads_no_more_until_they_bind(now: Account | None) -> None:
+    client = Client()
+    client.say(asking.bind(1, USER, "pw"))
+    client.session.resume(True, client.now)
+    found = client.directory.account
+    client.directory.account = lambda name: now
+    assert client.result(asking.search(2)).code == 0  # not looked at each time
+    client.now += LOOK_SECONDS
+    for request in (asking.search(3), asking.compare(4, PERSON, "cn", b"x"), asking.search(5)):
+        refused = client.result(request)
+        assert (refused.code, refused.text) == (50, GONE)
+    client.directory.account = found
+    assert client.result(asking.search(6)).code == 0
+    client.directory.account = lambda name: now
+    assert client.result(asking.bind(7, "", "")).code == 0
+    assert client.result(asking.search(8)).code == 0
+
+
+def test_nobody_is_gone_while_there_is_no_index() -> None:
+    client = Client()
+    client.say(asking.bind(1, USER, "pw"))
+    client.session.resume(True, client.now)
+
+    def away(name: str) -> None:
+        raise Unavailable("busy", "no index")
+
+    client.directory.account = away
+    client.now += LOOK_SECONDS
+    assert client.result(asking.search(2)).code == 0

@@ -23,7 +23,7 @@ NAME_MAX = 2048
 
 def of_account(account: Account, service: Service) -> Identity:
     name = key(account.dn, service)
-    standing = Standing(account.dn, name, account.uuid, account.audience)
+    standing = Standing(account.dn, name, account.uuid, account.audience, account.replicates)
     return Identity(account.dn, account.audience, name, replicates=account.replicates, standings=(standing,))
 
 
