@@ -58,6 +58,11 @@ def test_everybody_has_their_turn_before_anybody_has_another_and_another_value(t
     assert sum(a.changes == b.changes for a, b in zip(first, second, strict=True)) < 5
 
 
+def test_the_disk_is_asked_how_often_it_takes_a_page(tmp_path: Path) -> None:
+    assert writes.syncs(tmp_path) > 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_bind_says_who_and_the_password() -> None:
     operation = requests.decode(shapes.bind("cn=admin", "secret")).operation
     assert isinstance(operation, BindRequest)
