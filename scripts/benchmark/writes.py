@@ -90,8 +90,8 @@ def changed(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
 
 
 def moved(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
-    """Another town, which annuaire has an index for and slapd has none, being asked for it by no client."""
-    return (modify(entry.dn, "l", f"BANC-{source.randrange(10**4):04d}"),)
+    """Another street, which annuaire has an index for and slapd has none: no client asks for it."""
+    return (modify(entry.dn, "street", f"{source.randrange(10**4)} RUE DU BANC"),)
 
 
 def renamed(entry: Entry, source: random.Random) -> tuple[bytes, ...]:
