@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annuaire.actions import import_records, import_source, initialise, load_liste_blanche
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.domains import Domains
 from annuaire.ldap import schema as schemas
 from annuaire.ldap import tree

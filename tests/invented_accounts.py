@@ -10,7 +10,7 @@ from annuaire.actions import import_source, initialise
 from annuaire.actions.account_memory import Memory
 from annuaire.actions.import_report import Report
 from annuaire.actions.import_source import Scope
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.query import SizeLimits

@@ -152,13 +152,14 @@ def receive(connection: socket.socket, count: int = 1) -> bytes:
 def fill(state: Path, ldif: Path) -> None:
     """Make a state that holds the entries of an LDIF file, index included."""
     from annuaire.actions import import_source, initialise, refresh
+    from annuaire.actions.source import StoreSource
     from annuaire.index.folder import IndexFolder
     from annuaire.ldap import schema as schemas
     from annuaire.ldap import tree
     from annuaire.store import engine
 
     state.mkdir(mode=0o700)
-    source = refresh.StoreSource("", state, SUFFIX)
+    source = StoreSource("", state, SUFFIX)
     store = engine.open("", state)
     initialise.initialise(store, tree.plant(SUFFIX, (), source.schema()), source.schema(), ADMIN)
     with ldif.open("rb") as stream:

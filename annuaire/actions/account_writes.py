@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from annuaire.actions import accounts, write_accounts
 from annuaire.actions.accounts import RuleError, Writing
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.actions.write_entries import Kept, Rules
 from annuaire.ldap.messages import AddRequest, ModifyRequest
 from annuaire.ldap.modification import Attributes

@@ -7,7 +7,7 @@ import uuid
 from typing import NamedTuple
 
 from annuaire.actions import preparing, recording
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain import audience, password
 from annuaire.domain.audience import Audience
 from annuaire.domain.password import Fault, Rules

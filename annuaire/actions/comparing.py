@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
 from annuaire.index import entry as entries

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from annuaire.actions import refresh, stretch, telling
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.actions.telling import By
 from annuaire.domain.trace import Trace
 from annuaire.errors import Unavailable

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from annuaire.actions import mentions, preparing, refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.errors import Malformed, Unavailable
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering

@@ -8,7 +8,7 @@ and takes the lock only to catch up and to switch.
 import contextlib
 
 from annuaire.actions import stretch
-from annuaire.actions.source import StoreSource as StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.actions.stretch import Ahead
 from annuaire.errors import Unavailable
 from annuaire.index import build, environments, layout, succession

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annuaire.actions import refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.errors import Unavailable
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from annuaire.actions import account_names, accounts, preparing, recording, telling, write_accounts
 from annuaire.actions.accounts import RuleError, Writing
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.actions.telling import By
 from annuaire.errors import Refused
 from annuaire.index.folder import IndexFolder

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from annuaire.actions import accounts, set_choice
 from annuaire.actions.accounts import ADDRESS, INTEROP
-from annuaire.actions.refresh import StoreSource
 from annuaire.actions.set_choice import Decision
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from annuaire.actions import accounts, set_choice
 from annuaire.actions.accounts import LISTE_ROUGE
-from annuaire.actions.refresh import StoreSource
 from annuaire.actions.set_choice import Decision
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 
 

@@ -21,7 +21,7 @@ from annuaire.actions import (
     write_telling,
 )
 from annuaire.actions.recording import Recording
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain import account
 from annuaire.domain.account import Account
 from annuaire.errors import AnnuaireError, Malformed, Unavailable

@@ -20,7 +20,7 @@ from annuaire.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
     from annuaire.actions.import_report import Progress, Report
-    from annuaire.actions.refresh import StoreSource
+    from annuaire.actions.source import StoreSource
     from annuaire.cli.progress import Display
 
 # Refusals shown to a person; the rejects hold all.

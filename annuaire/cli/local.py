@@ -15,7 +15,7 @@ from annuaire.domain import trace
 from annuaire.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from annuaire.actions.refresh import StoreSource
+    from annuaire.actions.source import StoreSource
     from annuaire.config import Config
     from annuaire.domain.audience import Audience
     from annuaire.domain.trace import Trace
@@ -46,7 +46,7 @@ def schema(config: Config) -> Schema:
 
 def source(config: Config, told: Trace = trace.silent) -> StoreSource:
     """The store as builds of the index read it. told: of what is written through it."""
-    from annuaire.actions.refresh import StoreSource
+    from annuaire.actions.source import StoreSource
     from annuaire.actions.views import ViewSettings
 
     return StoreSource(

@@ -11,7 +11,7 @@ import click
 from annuaire.cli import local
 
 if TYPE_CHECKING:
-    from annuaire.actions.refresh import StoreSource
+    from annuaire.actions.source import StoreSource
     from annuaire.config import Config
 
 

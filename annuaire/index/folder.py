@@ -42,7 +42,7 @@ class Manifest:
 
     format: int
     schema: str  # `reader.schema_digest`
-    views: str  # what its entries depend on beside the store: `actions.refresh.StoreSource.digest`
+    views: str  # what its entries depend on beside the store: `actions.source.StoreSource.digest`
     change: int  # the store's change that the base contains
     entries: int
     size: int  # octets of the base's data file

@@ -244,12 +244,12 @@ class _Writing:
             self._note_gone(record, entry.audiences, held)
             uuid = entries.uuid_of(found.details)
             self._moved.come(uuid, entry.audiences, found.details, found.answer, entry.passwords)
-        if kept != record:
-            self._put("entries", layout.ID.pack(layout.ADDED + identifier if frozen else identifier), kept)
-            again = not frozen or identifier in self._amended
-            if frozen:
-                self._amended.add(identifier)
-            self._correct(frozen, identifier, found, again)
+        # Also when only its passwords are others: that they are here is known by the entry.
+        self._put("entries", layout.ID.pack(layout.ADDED + identifier if frozen else identifier), kept)
+        again = not frozen or identifier in self._amended
+        if frozen:
+            self._amended.add(identifier)
+        self._correct(frozen, identifier, found, again)
         return True
 
     def _correct(self, frozen: bool, identifier: int, found: Amendment, again: bool) -> None:

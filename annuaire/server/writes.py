@@ -60,6 +60,9 @@ class StoreWrites:
 # itself, as a transaction of LDAP may be, is done alone.
 TOGETHER_MAX = 100
 TOGETHER_OCTETS_MAX = 8 * 1024 * 1024
+# Whoever wrote together comes again together, each when it is answered: so long the next of them is waited for, but for
+# no more than came the last time. Somebody who writes alone waits for nobody.
+GATHERING_SECONDS = 0.001
 # Beyond so many that wait, or so many octets, the next are told to come back.
 WAITING_MAX = 5_000
 WAITING_OCTETS_MAX = 64 * 1024 * 1024
@@ -126,6 +129,7 @@ class WriteThread:
     def _run(self) -> None:
         ahead: _Waiting | None = None  # taken from the queue, and too large to be done with those before it
         stopping = False
+        expected = 1
         while True:
             if ahead is None:
                 ahead = None if stopping else self._waiting.get()
@@ -135,7 +139,8 @@ class WriteThread:
             ahead = None
             while ahead is None and len(together) < TOGETHER_MAX and not stopping:
                 try:
-                    ahead = self._waiting.get_nowait()
+                    more = len(together) < expected
+                    ahead = self._waiting.get(more, GATHERING_SECONDS) if more else self._waiting.get_nowait()
                 except queue.Empty:
                     break
                 if ahead is None:
@@ -144,14 +149,18 @@ class WriteThread:
                     together.append(ahead)
                     size += ahead.size
                     ahead = None
+            expected = len(together)
             outcomes = self._outcomes([one.job for one in together])
-            for one, outcome in zip(together, outcomes, strict=True):
-                self._reactor.callFromThread(self._done, one, outcome)
-            del together, one  # nothing is held of them while the next are waited for
+            self._reactor.callFromThread(self._done, together, outcomes)
+            del together  # nothing is held of them while the next are waited for
 
-    def _done(self, waited: _Waiting, outcome: WriteOutcome | AnnuaireError) -> None:
-        self.room.give_back(waited.size)
-        waited.done(outcome)
+    def _done(self, together: list[_Waiting], outcomes: list[WriteOutcome | AnnuaireError]) -> None:
+        for one, outcome in zip(together, outcomes, strict=True):
+            self.room.give_back(one.size)
+            try:
+                one.done(outcome)
+            except Exception:
+                log.exception("a write that cannot be answered")
 
     def _outcomes(self, jobs: list[WriteJob]) -> list[WriteOutcome | AnnuaireError]:
         try:

@@ -7,7 +7,7 @@ import serving
 from ldap_writes import Doors, modify
 
 from annuaire.actions import refresh, renewing
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader

@@ -11,7 +11,7 @@ import told_sources as told
 from told_sources import INTEROP, NATIVE, account, activity, addresses, person, rpps, shown, structure
 
 from annuaire.actions import refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.actions.views import ViewSettings
 from annuaire.domain.audience import NAMES, Audience
 from annuaire.domain.visibility import STRANGERS

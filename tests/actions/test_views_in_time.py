@@ -16,7 +16,7 @@ import told_sources as told
 from told_sources import INTEROP, NATIVE, SCHEMA, activity, person, rpps, structure
 
 from annuaire.actions import comparing, refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Refused
 from annuaire.index.entry import IndexEntry

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import both_directories as both
 
 from annuaire.actions import import_records
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain import account as accounts
 from annuaire.domain import mailbox
 from annuaire.domain.audience import Audience

@@ -12,6 +12,7 @@ import pytest
 import states
 
 from annuaire.actions import refresh
+from annuaire.actions.source import StoreSource
 from annuaire.cli import destination
 from annuaire.errors import Malformed, Unavailable
 from annuaire.importing import ldif as reading
@@ -35,7 +36,7 @@ def state(tmp_path_factory):
 def merged(tmp_path_factory):
     """Both networks, with the national list."""
     made = tmp_path_factory.mktemp("merged") / "var"
-    source = refresh.StoreSource("", made, SUFFIX)
+    source = StoreSource("", made, SUFFIX)
     both.filled(source)
     refresh.refresh(source, IndexFolder(made / "index"))
     source.store().close()

@@ -8,6 +8,7 @@ import pytest
 import states
 
 from annuaire.actions import refresh
+from annuaire.actions.source import StoreSource
 from annuaire.cli import find
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap.responses import Entry
@@ -27,7 +28,7 @@ def state(tmp_path_factory):
 def merged(tmp_path_factory):
     """Both networks, with the national list."""
     made = tmp_path_factory.mktemp("merged") / "var"
-    source = refresh.StoreSource("", made, SUFFIX)
+    source = StoreSource("", made, SUFFIX)
     both.filled(source)
     refresh.refresh(source, IndexFolder(made / "index"))
     source.store().close()

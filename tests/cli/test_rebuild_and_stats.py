@@ -10,6 +10,7 @@ import pytest
 import states
 
 from annuaire.actions import refresh
+from annuaire.actions.source import StoreSource
 from annuaire.cli import figures
 from annuaire.domain import audience as audiences
 from annuaire.importing import ldif
@@ -30,7 +31,7 @@ def filled(tmp_path_factory):
 def merged(tmp_path_factory):
     """Both networks, with the national list."""
     made = tmp_path_factory.mktemp("merged") / "var"
-    source = refresh.StoreSource("", made, SUFFIX)
+    source = StoreSource("", made, SUFFIX)
     both.filled(source)
     refresh.refresh(source, IndexFolder(made / "index"))
     source.store().close()

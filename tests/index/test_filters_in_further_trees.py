@@ -10,7 +10,7 @@ import asking
 import pytest
 
 from annuaire.actions import import_source, initialise, refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering

@@ -19,7 +19,7 @@ from invented_directory import APICRYPT, SUFFIX, Client, Thing
 
 from annuaire.actions import initialise, refresh
 from annuaire.actions import source as sources
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.errors import Unavailable
 from annuaire.index import folder as folders

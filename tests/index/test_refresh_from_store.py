@@ -11,7 +11,7 @@ from invented_directory import APICRYPT, SUFFIX, Client, Thing
 from lives import Life, named, new
 
 from annuaire.actions import initialise, refresh, stretch
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import ber, filters, tree

@@ -20,7 +20,7 @@ from invented_directory import APICRYPT, SUFFIX
 from lives import Life, named, new
 
 from annuaire.actions import initialise, refresh, renewing
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain import account
 from annuaire.domain.audience import Audience
 from annuaire.index import view_log

@@ -160,7 +160,7 @@ import os
 from pathlib import Path
 
 from annuaire.actions import preparing, recording
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn
 

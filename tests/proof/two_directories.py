@@ -19,7 +19,7 @@ from both_directories import begun, load_list
 from hidden_people import SUFFIX, People
 
 from annuaire.actions import import_records, import_source, initialise, refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.domain.audience import Audience
 from annuaire.domain.domains import Domains
 from annuaire.domain.mailbox import Mailbox

@@ -10,6 +10,7 @@ import pytest
 import serving
 
 from annuaire.actions import import_source, refresh
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import schema as schemas
 from annuaire.store import engine
@@ -66,7 +67,7 @@ def until(what, seconds: float = FOLLOWED_SECONDS):
 def test_the_index_says_whether_the_store_is_ahead(tmp_path):
     state = tmp_path / "var"
     serving.fill(state, PEOPLE)
-    source, folder = refresh.StoreSource("", state, serving.SUFFIX), IndexFolder(state / "index")
+    source, folder = StoreSource("", state, serving.SUFFIX), IndexFolder(state / "index")
     assert not refresh.is_behind(source, folder)
     commit_without_refresh(state)
     assert refresh.is_behind(source, folder)

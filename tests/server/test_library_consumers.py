@@ -19,7 +19,7 @@ import serving
 from consumer import Consumer
 
 from annuaire.actions import refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import controls, sync
 from annuaire.ldap.framing import Framer

@@ -19,7 +19,7 @@ from benchmark.servers import free_port
 from slapd_beside import MODULES, SLAPD
 
 from annuaire.actions import refresh
-from annuaire.actions.refresh import StoreSource
+from annuaire.actions.source import StoreSource
 from annuaire.importing import ldif
 from annuaire.index.folder import IndexFolder
 from annuaire.ldap import dn, syntaxes

@@ -38,9 +38,9 @@ class Reactor:
             self._calls.append((done, arguments))
             self._more.notify()
 
-    def run(self, count: int) -> None:
-        """Until so many calls have been made."""
-        for _ in range(count):
+    def run(self, enough: Callable[[], bool]) -> None:
+        """Until that is so."""
+        while not enough():
             with self._more:
                 assert self._more.wait_for(lambda: self._calls, PATIENCE)
                 done, arguments = self._calls.pop(0)
@@ -84,7 +84,8 @@ class Desk:
     def finish(self, batches: int, jobs: int) -> None:
         for _ in range(batches):
             self.store.let.release()
-        self.reactor.run(jobs)
+        wanted = len(self.outcomes) + jobs
+        self.reactor.run(lambda: len(self.outcomes) >= wanted)
 
     @property
     def refused(self) -> int:
@@ -115,6 +116,33 @@ def test_what_gathers_is_done_together_up_to_so_many(desk, monkeypatch):
     desk.submit(*range(1, 8))
     desk.finish(4, 8)
     assert desk.store.batches == [[1], [1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_who_wrote_together_is_waited_for_and_nobody_else(desk, monkeypatch):
+    monkeypatch.setattr(writes, "GATHERING_SECONDS", PATIENCE)
+    desk.occupy()
+    desk.submit(2, 3, 4)
+    desk.finish(2, 4)
+    # Three came together: as many are waited for, however they come, and not one more.
+    for size in (5, 6, 7, 8):
+        desk.submit(size)
+    desk.finish(2, 4)
+    assert desk.store.batches[:4] == [[1], [2, 3, 4], [5, 6, 7], [8]]
+    # Whoever comes alone, after somebody who was alone, waits for nobody.
+    for size in (9, 10):
+        desk.submit(size)
+        desk.finish(1, 1)
+    assert desk.store.batches[4:] == [[9], [10]]
+
+
+def test_who_does_not_come_again_is_not_waited_for_long(desk, monkeypatch):
+    monkeypatch.setattr(writes, "GATHERING_SECONDS", 0.01)
+    desk.occupy()
+    desk.submit(2, 3, 4)
+    desk.finish(2, 4)
+    desk.submit(5)
+    desk.finish(1, 1)
+    assert desk.store.batches == [[1], [2, 3, 4], [5]]
 
 
 def test_beyond_so_many_octets_that_wait_the_next_are_told_to_come_back(desk, monkeypatch):
