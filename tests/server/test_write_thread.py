@@ -123,16 +123,19 @@ def test_who_wrote_together_is_waited_for_and_nobody_else(desk, monkeypatch):
     desk.occupy()
     desk.submit(2, 3, 4)
     desk.finish(2, 4)
-    # Three came together: as many are waited for, however they come, and not one more.
-    for size in (5, 6, 7, 8):
+    # Three came together: as many are waited for, however they come.
+    for size in (5, 6, 7):
         desk.submit(size)
-    desk.finish(2, 4)
-    assert desk.store.batches[:4] == [[1], [2, 3, 4], [5, 6, 7], [8]]
-    # Whoever comes alone, after somebody who was alone, waits for nobody.
-    for size in (9, 10):
-        desk.submit(size)
-        desk.finish(1, 1)
-    assert desk.store.batches[4:] == [[9], [10]]
+    desk.finish(1, 3)
+    assert desk.store.batches == [[1], [2, 3, 4], [5, 6, 7]]
+    monkeypatch.setattr(writes, "GATHERING_SECONDS", 0.01)
+    desk.submit(8)
+    desk.finish(1, 1)
+    # Whoever comes after somebody who was alone waits for nobody.
+    monkeypatch.setattr(writes, "GATHERING_SECONDS", PATIENCE)
+    desk.submit(9)
+    desk.finish(1, 1)
+    assert desk.store.batches[3:] == [[8], [9]]
 
 
 def test_who_does_not_come_again_is_not_waited_for_long(desk, monkeypatch):
