@@ -73,7 +73,8 @@ def is_behind(source: StoreSource, folder: IndexFolder) -> bool:
     except Unavailable:
         return True
     snapshot.end()
-    return snapshot.change != head
+    # What was written and not announced, by a process that was killed in between, no worker has looked at.
+    return snapshot.change != head or folder.reached() != head
 
 
 def hold_back(source: StoreSource, folder: IndexFolder) -> None:

@@ -50,15 +50,21 @@ class Amendment(NamedTuple):
 
 
 _NONE: frozenset[bytes] = frozenset()
-# Pairs of texts remembered: the entries of one person, each for its audiences, share theirs.
-KNOWN_TEXTS = 256
+# Pairs of texts remembered, none of them long: the entries of one person, each for its audiences, share theirs.
+KNOWN_TEXTS, KNOWN_LENGTH_MAX = 256, 1024
 
 
-@lru_cache(KNOWN_TEXTS)
 def terms(before: str, after: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """The terms of n-grams that go and those that come, when one text becomes another."""
+    return (_known_terms if len(before) + len(after) <= KNOWN_LENGTH_MAX else _terms)(before, after)
+
+
+def _terms(before: str, after: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     old, new = ngrams.text_terms(before), ngrams.text_terms(after)
     return tuple(old - new), tuple(new - old)
+
+
+_known_terms = lru_cache(KNOWN_TEXTS)(_terms)
 
 
 def amendment(

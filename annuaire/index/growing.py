@@ -16,12 +16,16 @@ from annuaire.index.prepare import Prepared
 
 # From so many different texts of an attribute on they are cut all at once.
 MANY_TEXTS = 12
-# Texts whose terms are at hand; some kilobytes each.
-KNOWN_TEXTS = 1024
+# Texts whose terms are at hand; some kilobytes each, so long ones are not.
+KNOWN_TEXTS, KNOWN_LENGTH_MAX = 1024, 1024
+
+
+def _terms(text: str) -> Iterable[bytes]:
+    return _known_terms(text) if len(text) <= KNOWN_LENGTH_MAX else ngrams.text_terms(text)
 
 
 @lru_cache(KNOWN_TEXTS)
-def _terms(text: str) -> tuple[bytes, ...]:
+def _known_terms(text: str) -> tuple[bytes, ...]:
     return tuple(ngrams.text_terms(text))
 
 

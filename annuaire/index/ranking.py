@@ -116,7 +116,9 @@ class Rankings:
     def of(self, build: int, sight: Sight, audience: int, order: Order) -> Generator[None, None, Ids]:
         """The order of all that an audience sees of a build's base, made now if it must be."""
         if build != self._build:
+            # What was begun of another base goes on only for whoever still waits for it.
             self._known.clear()
+            self._waiting.clear()
             self._build = build
         wanted = (audience, order.name)
         ranking = self._known.get(wanted)
@@ -129,10 +131,10 @@ class Rankings:
                 self._known.popitem(last=False)
         self._known.move_to_end(wanted)
         while not ranking.ready:
-            first = self._waiting[0]
+            first = self._waiting[0] if ranking in self._waiting else ranking
             first.advance()
-            if first.ready:
-                self._waiting.popleft()
+            if first.ready and first in self._waiting:
+                self._waiting.remove(first)
             yield None
         return ranking.ids
 

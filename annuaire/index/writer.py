@@ -94,6 +94,11 @@ def _begin_log(base: Part, log: LogWriter) -> None:
     log.begin(view_log.marks_of(base.meta, base.chunks), view_log.now())
 
 
+def _whose(seers: int, passwords: bytes | None) -> bytes | None:
+    """The passwords of a name belong to the one of its entries that administrators see."""
+    return passwords if seers & Audience.ADMIN else None
+
+
 class _Place(NamedTuple):
     """Where n-grams of entries are corrected; again: something was said before of what is said now."""
 
@@ -176,14 +181,15 @@ class _Writing:
         self._keep_facts(digest, these)
         for entry in these:
             place = next((one for one in there if one[0] == entry.audiences), None)
-            if place is not None and self._amend(*place[1:], entry, held):
+            if place is not None and self._amend(*place[1:], entry, _whose(entry.audiences, held)):
                 there.remove(place)
             else:
                 yield prepare(entry, self._numbering)
         for seers, frozen, identifier in there:
-            self._note_gone(self._record(frozen, identifier), seers, held)
+            self._note_gone(self._record(frozen, identifier), seers, _whose(seers, held))
             (self._gone_base if frozen else self._gone_recent).add(identifier)
-        if wanted != held:
+        # Here too when the base says the same: an entry that is written anew is asked for here.
+        if (wanted or held) and (wanted or b"") != self._get("passwords", digest):
             self._put("passwords", digest, wanted or b"")
 
     def _keep_facts(self, digest: bytes, these: list[IndexEntry]) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, exc
 
+from annuaire.errors import Unavailable
+
 Values = Sequence[Any]
 
 
@@ -89,13 +91,22 @@ class Direct:
             yield
             if self._part is _Part.BEGUN:
                 self._sent(_END)
-        except BaseException:
+        except BaseException as error:
             if self._part is _Part.BEGUN:
                 self._sent(_UNDO)
                 self._sent(_END)
+            elif self._aborted:
+                # A question that PostgreSQL refused before anything was changed: there is nothing to go back to.
+                raise Unavailable("the store is not available", "the transaction was aborted") from error
             raise
         finally:
             self._part = _Part.NONE
+
+    @property
+    def _aborted(self) -> bool:
+        """Whether PostgreSQL answers nothing more in this transaction; SQLite always does."""
+        info = getattr(self._driver, "info", None)
+        return info is not None and info.transaction_status.name == "INERROR"
 
     def _begin_part(self) -> None:
         if self._part is _Part.AWAITED:
