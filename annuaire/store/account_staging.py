@@ -160,7 +160,9 @@ class AccountStaging:
         """New accounts whose native address differs from another one by its domain alone."""
         local = "substr(s.account, 1, {position}(s.account, '@'))"
         # No character of a domain comes between @ and A.
-        bounds = f"o.account >= {local} AND o.account < substr({local}, 1, length({local}) - 1) || 'A'"
+        # An address without @ has no namesake: what is compared with NULL is not true.
+        before = "substr(s.account, 1, nullif({position}(s.account, '@'), 0) - 1)"
+        bounds = f"o.account >= {local} AND o.account < {before} || 'A'"
         return self.staged.number(
             "SELECT count(*) FROM {t}staged s WHERE s.account IS NOT NULL"
             f" AND {_NOT_REFUSED % 's'} AND NOT EXISTS (SELECT 1 FROM {{t}}matched m WHERE m.line = s.line) AND ("
