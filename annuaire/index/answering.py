@@ -83,12 +83,14 @@ class Answerer:
             hot = self._hot
             if len(hot) > HOT_MAX:
                 hot.clear()
-            first = self._number + (part.frozen << 39)
+            first = self._number
             for identifier in ids:
-                answer = hot.get(first + identifier, b"")
+                # An answer that began before a change may hold what was cut before it.
+                lasting = part.is_lasting(identifier)
+                answer = hot.get(first + identifier, b"") if lasting else b""
                 if not answer:
                     answer = self._cut_answer(sight, part.record(identifier))
-                    if len(answer) < _HEADS_MAX:  # no photos
+                    if lasting and len(answer) < _HEADS_MAX:  # no photos
                         hot[first + identifier] = answer
                 size = len(answer) + extra
                 head = HEADS[size] if size < _HEADS_MAX else b"\x30" + ber.length(size)

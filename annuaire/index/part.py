@@ -81,8 +81,6 @@ class Part:
         self.count = int.from_bytes(self.meta(b"count") or b"", "little")
         self.chunks = (self.count + layout.CHUNK_MASK) >> layout.CHUNK_BITS
         self._bits = (self.meta(b"bits") or b"\x01")[0]
-        if not self.frozen:
-            self._hot.clear()  # entries keep their ids when they change
 
     def amend(self, recent: "Part | None") -> None:
         """Read this base through what a recent part, just loaded, says of it."""
@@ -92,6 +90,10 @@ class Part:
             self._hot.pop(identifier, None)
         self.amended = amended
         self._more = recent if amended else None
+
+    def is_lasting(self, identifier: int) -> bool:
+        """Whether what this part says of an entry can be remembered: elsewhere entries change and keep their ids."""
+        return self.frozen and identifier not in self.amended
 
     def close(self) -> None:
         if self._transaction is not None:
@@ -112,13 +114,13 @@ class Part:
             pass
         if len(hot) > HOT_MAX:
             hot.clear()
-        amended, cut = self.amended, entries.answer_of
+        cut = entries.answer_of
         found = []
         for i in ids:
             answer = hot.get(i)
             if answer is None:
                 answer = cut(self.record(i))
-                if len(answer) <= HOT_SIZE_MAX and i not in amended:
+                if len(answer) <= HOT_SIZE_MAX and self.is_lasting(i):
                     hot[i] = answer
             found.append(answer)
         return found

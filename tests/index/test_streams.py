@@ -96,6 +96,48 @@ def test_who_is_changed_or_added_meanwhile_is_sent_at_most_once(folder: IndexFol
     client.close()
 
 
+@pytest.mark.parametrize("wanted", [(), ("cn", "telephoneNumber"), ("*", "+")], ids=["ready", "cut", "all"])
+def test_what_an_entry_no_longer_has_is_not_sent_although_it_was_read_before(
+    folder: IndexFolder, wanted: tuple[str, ...]
+) -> None:
+    def called(number: int, telephone: bytes) -> Thing:
+        thing = person(number)
+        return Thing(thing.dn, {**thing.attributes, "telephoneNumber": [telephone]})
+
+    invented.make_base(
+        folder, [Thing(SUFFIX, person(0).attributes), *[called(n, b"111") for n in range(0, COUNT, 2)]]
+    )
+    invented.write(folder, [], [called(n, b"111") for n in range(1, COUNT, 2)])
+    client = Client(folder)
+
+    def ask() -> Iterator[bytes]:
+        names = tuple(name.encode() for name in wanted)
+        request = SearchRequest(
+            SUFFIX.encode(), messages.SUBTREE, 0, 0, 0, False, filters.parse("(sn>=x)"), names
+        )
+        answer = client.directory.search(Message(7, request, ()), Audience.PUBLIC, time.monotonic())
+        assert not isinstance(answer, bytes)
+        return answer
+
+    # Everything is at hand for whoever asks the same at this moment.
+    assert b"".join(ask()).count(b"111") == b"".join(ask()).count(b"111") == COUNT
+    answer = ask()
+    first = b""
+    while len(sent(first)) < 20:
+        first += next(answer)
+    assert first.count(b"111") == len(sent(first))
+    invented.write(folder, [], [called(40, b"222"), called(41, b"222")], 3)
+    snapshot = client.reader.snapshot()
+    assert not snapshot.base.gone
+    assert snapshot.recent is not None
+    assert not snapshot.recent.gone, "they kept their places"
+    snapshot.end()
+    rest = b"".join(answer)
+    assert rest.count(b"222") == 2
+    assert (first + rest).count(b"111") == COUNT - 2
+    client.close()
+
+
 def test_an_answer_goes_on_when_a_new_base_took_the_place_of_its_own(folder: IndexFolder) -> None:
     client = Client(folder)
     answer = stream(client)
