@@ -8,6 +8,7 @@ at once. Secrets are in no repr and no list of differences. Standard library onl
 # ruff: noqa: RUF009
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,8 @@ PREFIX = "ANNUAIRE_"
 NOT_OPTIONS = ("ANNUAIRE_CONFIG", "ANNUAIRE_ADMIN_PASSWORD")
 TEST_PREFIX = "ANNUAIRE_TEST_"
 HIDDEN = "(set, not shown)"
+# A line of `[audience] certificates` for processes of this machine (ldap/external.py).
+_PROCESS = re.compile(r"cn\s*=\s*peercred\b", re.IGNORECASE)
 
 AUDIENCES = ("public", "mssante", "apicrypt", "dgs", "routage", "admin")
 ANONYMOUS = ("public", "mssante", "apicrypt", "none")
@@ -73,7 +76,11 @@ class Serve:
 class AudienceSection:
     anonymous: str = option(one_of(*ANONYMOUS), "public", "who an unbound client is")
     networks: tuple[str, ...] = option(LIST, (), 'client networks, as "10.1.0.0/16 apicrypt"')
-    certificates: tuple[str, ...] = option(LIST, (), 'client certificates, as "CN=… mssante"')
+    certificates: tuple[str, ...] = option(
+        LIST,
+        (),
+        'client certificates, as "CN=… mssante", and processes, as "uidNumber=0,cn=peercred,… -> DN"',
+    )
     dgs_sees_liste_rouge: bool = option(BOOLEAN, True, "whether liste rouge is shown to the DGS")
 
 
@@ -437,8 +444,16 @@ def _contradictions(config: Config) -> Iterator[str]:
         for name in ("client_ca", "require_tls"):
             if getattr(config.tls, name):
                 yield f"[tls] {name}: needs certificate and key"
-    if config.audience.certificates and config.tls.client_ca is None:
+    processes = [bool(_PROCESS.search(line)) for line in config.audience.certificates]
+    if not all(processes) and config.tls.client_ca is None:
         yield "[audience] certificates: needs [tls] client_ca"
+    endpoints = [
+        config.listen.ldap,
+        config.listen.ldaps,
+        *[one.endpoint for one in config.listeners.values()],
+    ]
+    if any(processes) and not any(one.startswith("unix:") for one in endpoints):
+        yield "[audience] certificates: processes need a listener at a unix socket"
     if config.state is None:
         yield "state: must not be empty"
     for name, listener in config.listeners.items():

@@ -321,3 +321,15 @@ def test_passwords_have_a_length_and_whoever_guesses_a_wait(here):
         "[passwords] failures: must be between 1 and 1000",
         '[passwords] lockout: must be a number of seconds or a text such as "30s", "5m", "2h", "1d"',
     ]
+
+
+def test_lines_for_certificates_need_their_ca_and_lines_for_processes_a_unix_socket(here):
+    process = "uidNumber=0,cn=peercred,cn=external,cn=auth -> cn=admin,o=apicrypt,c=FR"
+    given = f'[audience]\ncertificates = ["CN=a mssante", "{process}"]\n'
+    assert problems(here, given) == [
+        "[audience] certificates: needs [tls] client_ca",
+        "[audience] certificates: processes need a listener at a unix socket",
+    ]
+    socket = '[listeners.ldapi]\nendpoint = "unix:/run/annuaire/ldapi:mode=666"\n'
+    path = written(here, f'[audience]\ncertificates = ["{process}"]\n{socket}')
+    assert config.load(path, {}).audience.certificates == (process,)

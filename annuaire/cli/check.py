@@ -204,12 +204,9 @@ def _endpoints(config: Config) -> Iterator[str]:
     for title, endpoint in places:
         if endpoint:
             try:
-                kind, _, _ = listening.parse(endpoint)
+                listening.read(endpoint)
             except Misconfigured as error:
                 yield f"{title}: {error.public}"
-                continue
-            if kind not in ("tcp", "tcp6", "unix"):
-                yield f"{title}: {endpoint}: tcp, tcp6 or unix expected"
 
 
 def _store(config: Config) -> Iterator[str]:

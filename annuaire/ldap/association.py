@@ -6,9 +6,7 @@ steps of a SASL bind it is nobody: anything but the next step is out of order.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from annuaire.domain.audience import NOBODY, Audience
+from annuaire.domain.audience import NOBODY
 from annuaire.ldap import capabilities, policy_control, responses, standing
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.controls import encode_controls
@@ -51,7 +49,7 @@ class Association:
         self._look_at = 0.0  # from when on it is looked whether who is bound is still there
         self.transactions = Transactions()
         self.peer = peer
-        self.channel = channel or Channel(service.anonymous)
+        self.channel = self._placed(channel or Channel(service.anonymous))
         self.identity = Identity("", self.channel.unbound)
         self.audience = self.channel.unbound
 
@@ -67,13 +65,11 @@ class Association:
 
     def secured(self, channel: Channel) -> None:
         """TLS is there: who the client said to be in clear holds no more, for anybody may have said it."""
-        if channel.certificate and self._service.certificates is not None:
-            shown = self._service.certificates.find(channel.certificate)
-            # Administrators bind, for what they write bears their name.
-            if shown is not None and shown.audience is not None and shown.audience != Audience.ADMIN:
-                channel = replace(channel, unbound=shown.audience)
-        self.channel = channel
+        self.channel = self._placed(channel)
         self._unbind()
+
+    def _placed(self, channel: Channel) -> Channel:
+        return channel if self._service.external is None else self._service.external.placed(channel)
 
     def _bind(self, message: Message, request: BindRequest, now: float) -> bytes | PasswordCheck:
         """The answer to a bind, or what must be known for it."""

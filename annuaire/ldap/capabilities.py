@@ -87,7 +87,7 @@ def mechanisms(channel: Channel) -> tuple[str, ...]:
         found.append("SCRAM-SHA-256-PLUS")
     if channel.confidential:
         found.append("PLAIN")
-    if channel.certificate:
+    if channel.target is not None:
         found.append("EXTERNAL")
     return tuple(found)
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from annuaire.domain.audience import Audience
 from annuaire.domain.password import Remembered
-from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.directory import Directory
+from annuaire.ldap.external import External
 from annuaire.ldap.framing import MESSAGE_MAX
 from annuaire.ldap.guessing import Guesses, Uncounted
 from annuaire.ldap.identity import Administrator
@@ -50,7 +50,7 @@ class Service:
     tree: Tree | None = None
     anonymous: Audience = Audience.PUBLIC  # NOBODY: who has not said who they are is told so
     administrator: Administrator | None = None
-    certificates: Certificates | None = None
+    external: External | None = None  # whom certificates and local processes stand for
     start_tls: bool = False  # whether StartTLS can be had
     require_tls: bool = False  # whether passwords in clear are refused
     # Known to all workers and nobody else, the same after each start: what unknown names answer SCRAM with.

@@ -96,14 +96,12 @@ class Application:
         self._certificates = _certificates(config)
         self._looking = LoopingCall(self._certificates.look) if self._certificates is not None else None
         self._by_network = strangers.by_network(config)
-        self._mapped = strangers.certificates(config, self.schema)
+        self._external = strangers.external(config, self.schema)
         self._proxies = strangers.proxies(config)
         self._secret = state.scram_secret(config.state)
         self._administrator = administrator(config, self.schema)
-        if self._administrator is not None:
-            self._administrator.scram(
-                self._secret
-            )  # made with the first exchange it would make that one longer
+        # Made with the first exchange it would make that one longer.
+        self._administrator.scram(self._secret)
         self._counts = figures.begin(loads)
         reading = figures.Reading(
             loads,
@@ -181,7 +179,7 @@ class Application:
             tree=self._tree,
             anonymous=NOBODY if place.anonymous == "none" else audiences.NAMES[place.anonymous],
             administrator=self._administrator,
-            certificates=self._mapped,
+            external=self._external,
             start_tls=self._certificates is not None,
             require_tls=config.tls.require_tls,
             secret=self._secret,
@@ -204,11 +202,9 @@ class Application:
         )
 
 
-def administrator(config: Config, schema: Schema) -> Administrator | None:
-    """The first administrator; none without a password."""
-    secret = configuration.administrator_password(config)
-    if not secret:
-        return None
+def administrator(config: Config, schema: Schema) -> Administrator:
+    """The first administrator; without a password whoever `[audience] certificates` says, and nobody else."""
+    secret = configuration.administrator_password(config) or b""
     return Administrator(config.admin_dn, names.key(names.parse(config.admin_dn), schema), secret)
 
 

@@ -5,6 +5,7 @@ how an answer reaches the client soonest. What is spoken on them is each protoco
 from __future__ import annotations
 
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
@@ -94,9 +95,40 @@ class BoundedFactory(protocol.Factory):
             connection.abort()
 
 
+class Peer(NamedTuple):
+    """The process at the other end of a unix socket, as it was when it connected."""
+
+    user: int
+    group: int
+
+
+# struct ucred of unix(7): process, user, group. The second as a user that the kernel could not tell.
+_CREDENTIALS = struct.Struct("=iII")
+_NO_USER = 2**32 - 1
+
+
+def peer_of(transport: Any) -> Peer | None:
+    """Who uses a unix socket; nobody is told where a proxy does so for somebody else."""
+    if not isinstance(transport.getPeer(), address.UNIXAddress):
+        return None
+    try:
+        told = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return None
+    _, user, group = _CREDENTIALS.unpack(told)
+    return None if user == _NO_USER else Peer(user, group)
+
+
 def client_of(transport: Any) -> str:
-    """Where a client is, as it is counted: its address, or `local` for whoever uses a unix socket."""
-    return getattr(transport.getPeer(), "host", "") or "local"
+    """Where a client is, as it is counted: its address, or whose process it is on this machine.
+
+    One user's connections and wrong passwords there are no other user's.
+    """
+    known = getattr(transport.getPeer(), "host", "")
+    if known:
+        return str(known)
+    peer = peer_of(transport)
+    return "local" if peer is None else f"uid={peer.user}"
 
 
 def sender(transport: Any) -> Callable[[bytes], None]:

@@ -21,13 +21,14 @@ from time import monotonic
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet import address, interfaces, protocol
+from twisted.internet import interfaces, protocol
 from twisted.internet.base import DelayedCall
 from twisted.python import failure
 from zope.interface import implementer
 
 from annuaire.domain.audience import Audience
 from annuaire.errors import AnnuaireError
+from annuaire.ldap import external
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.service import Service
@@ -65,9 +66,10 @@ class LdapConnection(protocol.Protocol):
 
     def connectionMade(self) -> None:
         self.client = connections.client_of(self.transport)
-        factory, peer = self.factory, self.transport.getPeer()
-        port = getattr(peer, "port", None)
-        channel = Channel(factory.stranger(self.client), local=isinstance(peer, address.UNIXAddress))
+        factory, peer = self.factory, connections.peer_of(self.transport)
+        port = getattr(self.transport.getPeer(), "port", None)
+        process = "" if peer is None else external.process_name(*peer)
+        channel = Channel(factory.stranger(self.client), local=peer is not None, process=process)
         name = f"{self.client}:{port}" if port else self.client
         self._session = Session(factory.service, name, channel)
         self._open = True

@@ -23,6 +23,14 @@ BACKLOG = 1024
 PATIENCE = 2.0
 
 _ESCAPED = re.compile(r"\\(.)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_OF_TCP = {"interface": re.compile(r".+"), "backlog": _NUMBER}
+# By kind, its options and their form; a mode is read in octal.
+_OPTIONS = {
+    "tcp": _OF_TCP,
+    "tcp6": _OF_TCP,
+    "unix": {"mode": re.compile(r"0?[0-7]{3}"), "backlog": _NUMBER},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,26 @@ def parse(endpoint: str) -> tuple[str, list[str], dict[str, str]]:
     return plain[0], plain[1:], options
 
 
+def read(endpoint: str) -> tuple[str, str, dict[str, str]]:
+    """Kind, port or path, and options, of an endpoint that can be listened at; Misconfigured says why it is none."""
+    kind, arguments, options = parse(endpoint)
+    if kind not in _OPTIONS or len(arguments) != 1:
+        raise Misconfigured(f"{endpoint}: tcp:PORT, tcp6:PORT or unix:PATH expected")
+    if kind != "unix" and not (_NUMBER.fullmatch(arguments[0]) and int(arguments[0]) < 65536):
+        raise Misconfigured(f"{endpoint}: a port from 0 to 65535 expected")
+    for name, value in options.items():
+        form = _OPTIONS[kind].get(name)
+        if form is None or not form.fullmatch(value):
+            raise Misconfigured(f"{endpoint}: {name}: unknown, or a value that it cannot have")
+    return kind, arguments[0], options
+
+
 def open_place(place: Place) -> Opened:
-    kind, arguments, options = parse(place.endpoint)
-    if kind in ("tcp", "tcp6") and len(arguments) == 1 and arguments[0].isdigit():
-        opened = _tcp(place, kind, int(arguments[0]), options)
-    elif kind == "unix" and len(arguments) == 1:
-        opened = _unix(place, Path(arguments[0]), options)
-    else:
-        raise Misconfigured(f"[listen] {place.name}: {place.endpoint}: tcp, tcp6 or unix expected")
+    try:
+        kind, where, options = read(place.endpoint)
+    except Misconfigured as error:
+        raise Misconfigured(f"[listen] {place.name}: {error.public}") from None
+    opened = _unix(place, Path(where), options) if kind == "unix" else _tcp(place, kind, int(where), options)
     opened.setblocking(False)
     return Opened(place, opened)
 
@@ -94,7 +114,12 @@ def _unix(place: Place, path: Path, options: dict[str, str]) -> socket.socket:
     with contextlib.suppress(OSError):
         if path.is_socket():
             path.unlink()
-    _bind(place, listening, str(path))
+    # Nobody connects between its making and its mode.
+    mask = os.umask(0o777)
+    try:
+        _bind(place, listening, str(path))
+    finally:
+        os.umask(mask)
     path.chmod(int(options.get("mode", "660"), 8))
     listening.listen(int(options.get("backlog", BACKLOG)))
     return listening

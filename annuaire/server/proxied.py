@@ -10,9 +10,11 @@ import logging
 from typing import Any
 
 from twisted.internet import protocol
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IAddress
 from twisted.python import failure
+from zope.interface import implementer
 
 from annuaire.domain.networks import Networks
 from annuaire.errors import Malformed
@@ -23,6 +25,11 @@ log = logging.getLogger("annuaire.server")
 
 # The header is the first thing that a proxy sends; §2 lets it arrive in pieces, for three seconds at least.
 HEADER_SECONDS = 5.0
+
+
+@implementer(IAddress)
+class _Unknown:
+    """Of somebody behind a proxy's unix socket: neither the proxy's process nor, for sure, one of this machine."""
 
 
 class Introduction(protocol.Protocol):
@@ -70,10 +77,12 @@ class Introduction(protocol.Protocol):
 
     def _hand_over(self, client: Client) -> None:
         transport = self.transport
+        address: object = _Unknown()
         if client.address:
             kind = IPv6Address if ":" in client.address else IPv4Address
             address = kind("TCP", client.address, client.port)
-            # All that counts, logs or admits clients asks the transport.
+        if client.address or isinstance(transport.getPeer(), UNIXAddress):
+            # All that counts, logs, admits or trusts clients asks the transport.
             transport.getPeer = lambda: address
         meant = self._introducing.factory.buildProtocol(transport.getPeer())
         if meant is None:

@@ -11,8 +11,8 @@ from annuaire.domain import networks
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.domain.networks import Networks
 from annuaire.errors import Malformed, Misconfigured
-from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.dn import Naming
+from annuaire.ldap.external import External
 from annuaire.server.listening import Place
 
 Read = TypeVar("Read")
@@ -35,8 +35,8 @@ def by_network(config: Config) -> Networks[Audience]:
     return _read("[audience] networks", lambda: networks.audiences_of(config.audience.networks))
 
 
-def certificates(config: Config, naming: Naming) -> Certificates:
-    return _read("[audience] certificates", lambda: Certificates(config.audience.certificates, naming))
+def external(config: Config, naming: Naming) -> External:
+    return _read("[audience] certificates", lambda: External(config.audience.certificates, naming))
 
 
 def readers(config: Config) -> Audience:
@@ -56,7 +56,7 @@ def problems(config: Config, naming: Naming) -> list[str]:
     asked = config.audience
     lists: list[tuple[str, tuple[str, ...], Callable[[list[str]], object]]] = [
         ("[audience] networks", asked.networks, networks.audiences_of),
-        ("[audience] certificates", asked.certificates, lambda lines: Certificates(lines, naming)),
+        ("[audience] certificates", asked.certificates, lambda lines: External(lines, naming)),
         ("[listen] proxies", config.listen.proxies, lambda lines: Networks([(one, True) for one in lines])),
     ]
     found = []

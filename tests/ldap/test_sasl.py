@@ -13,9 +13,9 @@ from session_client import ADMIN, PERSON, SCHEMA, USER, Client, key
 from annuaire.domain import scram
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.ldap import capabilities, tree
-from annuaire.ldap.certificates import Certificates
 from annuaire.ldap.channel import Channel
 from annuaire.ldap.directory import Account
+from annuaire.ldap.external import PROCESSES, External, process_name
 
 SECRET = b"un-mot-de-passe"
 SERVER_SECRET = b"of the server"
@@ -23,12 +23,15 @@ KEPT = (b"{SSHA}kept", scram.made(SECRET, scram.salt(key(USER), SERVER_SECRET)))
 MAIL = "luc@medical59.apicrypt.org"
 CLEAR = Channel()
 TLS = Channel(encrypted=True, binding={"tls-exporter": b"this channel"}.get)
+ROOT = Channel(local=True, process=process_name(0, 0))
 SHOWN = replace(TLS, certificate="CN=relais.exemple,O=Exemple,C=FR")
 LINES = (
     "CN=relais.exemple mssante",
     f"CN=compte.exemple -> {USER}",
     f"CN=chef.exemple -> {ADMIN}",
     "CN=fort admin",
+    f"uidNumber=0,{PROCESSES} -> {ADMIN}",
+    f"gidNumber=33,{PROCESSES} mssante",
 )
 
 
@@ -37,15 +40,12 @@ def client_on(channel: Channel, **settings) -> Client:
         tree=tree.plant("o=apicrypt,c=FR", (), SCHEMA),
         secret=SERVER_SECRET,
         start_tls=True,
-        certificates=Certificates(LINES, SCHEMA),
+        external=External(LINES, SCHEMA),
         **settings,
     )
     known = Account(USER, Audience.APICRYPT, KEPT)
     client.directory.account = lambda name: known if name.lower() in (USER.lower(), MAIL) else None
-    if channel.encrypted:
-        client.session.secured(channel)
-    else:
-        client.session.channel = channel
+    client.session.secured(channel)
     return client
 
 
@@ -77,6 +77,9 @@ class TestWhatIsOffered:
             (Channel(local=True), ("SCRAM-SHA-256", "PLAIN")),
             (TLS, ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN")),
             (SHOWN, ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN", "EXTERNAL")),
+            (replace(TLS, certificate="CN=autre"), ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN")),
+            (ROOT, ("SCRAM-SHA-256", "PLAIN", "EXTERNAL")),
+            (Channel(local=True, process=process_name(1, 1)), ("SCRAM-SHA-256", "PLAIN")),
         ],
     )
     def test_the_root_dse_tells_what_works_on_this_connection(self, channel, mechanisms):
@@ -228,6 +231,48 @@ class TestExternal:
             assert client.result(asking.bind(1)).code == 0
             assert client.session.audience == audience
         assert last(client_on(replace(TLS, certificate="CN=fort")), asking.sasl(1, "EXTERNAL", b"")).code == 0
+
+
+class TestLocalProcess:
+    def test_a_process_stands_for_an_account_under_that_name(self):
+        client = client_on(ROOT)
+        assert client.session.identity.anonymous
+        assert last(client, asking.sasl(1, "EXTERNAL")).code == 0
+        assert client.session.audience == Audience.ADMIN
+        assert last(client, asking.extended(2, capabilities.WHO_AM_I)).value == f"dn:{ADMIN}".encode()
+
+    def test_a_process_stands_for_an_audience_under_its_own_name_with_and_without_a_bind(self):
+        client = client_on(Channel(Audience.PUBLIC, local=True, process=process_name(7, 33)))
+        assert client.session.audience == Audience.MSSANTE
+        assert last(client, asking.sasl(1, "EXTERNAL", b"")).code == 0
+        answer = last(client, asking.extended(2, capabilities.WHO_AM_I))
+        assert answer.value == f"dn:{process_name(7, 33)}".encode()
+
+    def test_any_other_stands_for_nobody_and_is_told_its_name(self):
+        client = client_on(Channel(Audience.PUBLIC, local=True, process=process_name(1, 1)))
+        assert verified(client, plain(USER)) == 0
+        refused = last(client, asking.sasl(2, "EXTERNAL", f"dn:{ADMIN}".encode()))
+        assert (refused.code, process_name(1, 1) in refused.text) == (49, True)
+        assert client.session.identity.anonymous
+
+    def test_who_is_acted_for_is_looked_at(self):
+        client = client_on(ROOT)
+        assert last(client, asking.sasl(1, "EXTERNAL", f"u:{MAIL}".encode())).code == 0
+        assert client.session.identity.key == key(USER)
+        client = client_on(Channel(local=True, process=process_name(7, 33)))
+        assert last(client, asking.sasl(1, "EXTERNAL", f"u:{MAIL}".encode())).code == 49
+        own = "cn=peercred , UIDNUMBER=7+gidnumber=33,cn=external,cn=auth"
+        assert last(client, asking.sasl(1, "EXTERNAL", f"dn:{own}".encode())).code == 49
+        own = f"dn:UIDNUMBER=7+gidnumber=33, {PROCESSES}"
+        assert last(client, asking.sasl(1, "EXTERNAL", own.encode())).code == 0
+
+    def test_it_stays_who_it_is_when_tls_begins(self):
+        client = client_on(ROOT)
+        client.session.secured(replace(client.session.channel, encrypted=True))
+        assert last(client, asking.sasl(1, "EXTERNAL")).code == 0
+        client.session.secured(replace(client.session.channel, certificate="CN=relais.exemple"))
+        assert last(client, asking.sasl(2, "EXTERNAL")).code == 0
+        assert client.session.audience == Audience.MSSANTE
 
 
 class TestScram:

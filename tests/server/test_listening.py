@@ -50,7 +50,19 @@ def test_a_unix_socket_takes_the_place_of_a_dead_one(tmp_path):
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["ssl:636:privateKey=x", "tcp:many", "tcp", "tcp:99999:interface=127.0.0.1", "tcp:0:interface=192.0.2.7"],
+    [
+        *[
+            "ssl:636:privateKey=x",
+            "tcp:many",
+            "tcp",
+            "tcp:99999:interface=127.0.0.1",
+            "tcp:0:interface=192.0.2.7",
+        ],
+        *["tcp:1:backlog=x", "tcp:²", "tcp:0:interface=", "tcp6:0:mode=600", "tcp:1:2", ":", "="],
+        *["unix:", "unix:/a:mode=abc", "unix:/a:mode=888", "unix:/a:mode=7777", "unix:/a:lockfile=0"],
+        "unix:/absent/folder/s",
+        f"unix:/tmp/{'s' * 200}",
+    ],
 )
 def test_what_cannot_be_listened_at_is_told_with_its_name(endpoint):
     with pytest.raises(Misconfigured, match=r"\[listen\] ldap"):

@@ -83,6 +83,8 @@ def begin(request: Sasl, under_way: Challenge | None, asking: Asking) -> Outcome
 def _unavailable(mechanism: str, channel: Channel) -> BindRefused:
     if mechanism == "PLAIN":
         return BindRefused(ResultCode.confidentialityRequired, "a password in clear needs TLS")
+    if mechanism == EXTERNAL and (channel.certificate or channel.process):
+        return _stands_for_nobody(channel)
     if mechanism == EXTERNAL and channel.encrypted:
         return BindRefused(ResultCode.inappropriateAuthentication, "no client certificate was shown")
     return BindRefused(ResultCode.authMethodNotSupported, "this mechanism is not available here")
@@ -111,17 +113,24 @@ def _plain(credentials: bytes, asking: Asking) -> Outcome:
 
 
 def _external(credentials: bytes, asking: Asking) -> Outcome:
-    service, subject = asking.service, asking.channel.certificate
-    target = service.certificates.find(subject) if service.certificates is not None else None
+    service, channel = asking.service, asking.channel
+    target = channel.target
     identity = None
     if target is not None and target.audience is not None:
-        identity = Identity(subject, target.audience)
+        identity = Identity(channel.external, target.audience)
     elif target is not None:
         identity = identities.named(target.account, service)
     if identity is None:
-        # A subject is no secret, and who runs this server must learn which line is missing.
-        return BindRefused(ResultCode.invalidCredentials, "this certificate stands for nobody here", subject)
+        return _stands_for_nobody(channel)
     return _as(identity, credentials, service)
+
+
+def _stands_for_nobody(channel: Channel) -> BindRefused:
+    """A subject or a user's number is no secret, and who runs this server must learn which line is missing."""
+    text = "this certificate stands for nobody here"
+    if not channel.certificate:
+        text = f"this process stands for nobody here: {channel.process}"
+    return BindRefused(ResultCode.invalidCredentials, text, channel.certificate or channel.process)
 
 
 # --- SCRAM -------------------------------------------------------------------------------------------------
