@@ -9,6 +9,8 @@ A part is one LMDB environment. A *base* is built in bulk, numbered in (cn, DN) 
     many       digest, chunk -> the same, for an equality value that too many entries share to be listed in a page
     equal      bucket -> page of rows: digest (12 octets), id (4 octets)
     wordgrams  three UTF-16 units -> roaring bitmap of the numbers of the words of a base that contain them
+    later      number (its first octet is zero) -> a word that entries of the base have since and the base has not,
+               and the same word -> b""; of a recent part alone
     passwords  digest of a DN key -> userPassword values (in no entry, posting or answer)
     facts      name -> what a routing decision knows of an address or domain (facts.py); digest of a DN key -> the
                names of the facts that its entry gives, one a line
@@ -23,7 +25,7 @@ import hashlib
 import struct
 
 # Another number means another layout or other folding: an index that carries another one is rebuilt.
-FORMAT = 8
+FORMAT = 9
 
 CHUNK_BITS = 16
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -36,6 +38,7 @@ DATABASES = (
     "many",
     "equal",
     "wordgrams",
+    "later",
     "passwords",
     "facts",
     "shapes",
@@ -71,10 +74,14 @@ IN_MANY = 0xFFFFFFFF
 LISTED_MAX = 64
 
 # Under these numbers a recent part holds what an entry of the base has now, and has no more: Note [An entry that
-# keeps its place]. Entry i of the base is ADDED + i, or REMOVED + i, in postings and pages; its record, ADDED + i.
+# keeps its place]. Entry i of the base is ADDED + i, or REMOVED + i, in postings and pages; its record and its text,
+# ADDED + i.
 ADDED, REMOVED = 1 << 28, 2 << 28
+# From this number on, the shape of such an entry is one of the recent part.
+LATER_SHAPES = 1 << 31
 
 ID = struct.Struct(">I")
+CHUNK, TAIL = struct.Struct(">H"), struct.Struct(">BH")
 POSTING = struct.Struct(">HBH")
 BUCKET = struct.Struct(">I")
 
@@ -94,6 +101,11 @@ def hasher(attribute: int) -> "hashlib.blake2b":
 
 def posting_key(chunk: int, kind: int, attribute: int, term: bytes) -> bytes:
     return POSTING.pack(chunk, kind, attribute) + term
+
+
+def posting_tail(kind: int, attribute: int, term: bytes) -> bytes:
+    """A posting's key without its chunk."""
+    return TAIL.pack(kind, attribute) + term
 
 
 def bucket_of(value_digest: bytes, bits: int) -> bytes:

@@ -5,7 +5,9 @@ in the union text) are divided by a separator that no n-gram crosses. So `START 
 `" du"` a word prefix inside a value, and a part of up to three units is answered exactly by one posting.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,10 @@ BETWEEN = END + START
 
 # The attributes that clients always search together, in the order of their segments in the union text.
 UNION_ATTRIBUTES = ("cn", "mail", "givenname", "sn")
+CN = 0
 
 GRAM = 3
+_UNIT = struct.Struct(">H")
 
 
 def text_of(values: list[str]) -> str:
@@ -83,17 +87,27 @@ def gram_keys(text: str) -> tuple[list[bytes], bool]:
 
 def text_terms(text: str) -> set[bytes]:
     """Every posting term of one text: what gram_postings indexes, for a single entry."""
-    terms: set[bytes] = set()
+    return set(map(term, text_grams(text)))
+
+
+def text_grams(text: str) -> set[str]:
+    """The n-grams of one text as text, a character for each UTF-16 unit; `term` makes the posting terms of them."""
+    if not text.isascii() and max(text) > "\uffff":
+        units = text.encode("utf-16-be", "surrogatepass")
+        text = "".join([chr(unit) for (unit,) in _UNIT.iter_unpack(units)])
+    grams: set[str] = set()
     for segment in text.split(SEPARATOR):
         for value in segment.split(END)[:-1]:
-            units = (value + END).encode("utf-16-be")
-            size = len(units)
-            for width in (2, 4, 6):
-                for i in range(0, size - width + 1, 2):
-                    terms.add(units[i : i + width].rjust(2 * GRAM, b"\0"))
-    terms.discard(START.encode("utf-16-be").rjust(6, b"\0"))
-    terms.discard(END.encode("utf-16-be").rjust(6, b"\0"))
-    return terms
+            value += END
+            grams.update(value)
+            grams.update(map("".join, pairwise(value)))
+            grams.update(map("".join, zip(value, value[1:], value[2:], strict=False)))
+    return grams - {START, END}
+
+
+def term(gram: str) -> bytes:
+    """The posting term of an n-gram: six octets, right-aligned."""
+    return gram.encode("utf-16-be", "surrogatepass").rjust(2 * GRAM, b"\0")
 
 
 def gram_postings(texts: Sequence[str], ids: Sequence[int] | None = None) -> Iterator[tuple[bytes, bytes]]:

@@ -42,10 +42,13 @@ class Part:
         self._shapes = databases["shapes"]
         self._meta = databases["meta"]
         self._wordgrams = databases["wordgrams"]
+        self._later = databases["later"]
         self._words: list[str] | None = None
         self._whole: frozenset[str] = frozenset()
         self._hot: dict[int, bytes] = {}
         self.shapes: dict[int, tuple[str, ...]] = {}
+        # Of a recent part: words that the base's entries have since, one a line, and how many of them were read.
+        self._later_words, self._later_read = "\n", 0
         # Of a base: the entries of which a recent part says more, and that part.
         self.amended = BitMap()
         self._more: Part | None = None
@@ -144,11 +147,19 @@ class Part:
         return entries.details_of(self.record(identifier))
 
     def text(self, identifier: int) -> str:
-        value: bytes = self._get(layout.ID.pack(identifier), None, self._texts)
-        return value.decode()
+        """The union text of an entry that exists."""
+        value: bytes | None = None
+        if self._more is not None and identifier in self.amended:
+            value = self._more._get(layout.ID.pack(layout.ADDED + identifier), None, self._more._texts)
+        if value is None:
+            value = self._get(layout.ID.pack(identifier), None, self._texts)
+        assert value is not None
+        return value.decode("utf-8", "surrogatepass")
 
     def shape(self, number: int) -> tuple[str, ...]:
         """The attribute descriptions of a shape, in order."""
+        if self._more is not None and number >= layout.LATER_SHAPES:
+            return self._more.shape(number - layout.LATER_SHAPES)
         shape = self.shapes.get(number)
         if shape is None:
             raw: bytes = self._get(layout.ID.pack(number), None, self._shapes)
@@ -174,17 +185,21 @@ class Part:
     def posting(self, key: bytes) -> BitMap | None:
         raw = self._get(key, None, self._postings)
         found = None if raw is None else postings.deserialize(raw)
-        if self._more is not None:
-            chunk, kind, attribute = layout.POSTING.unpack_from(key)
-            if kind == layout.GRAM and attribute != layout.UNION:
-                return self._more.corrected(found, chunk, key[layout.POSTING.size :], attribute)
+        if self._more is not None and key[2] <= layout.PRESENT:
+            return self._more.corrected(found, key)
         return found
 
-    def corrected(self, found: BitMap | None, chunk: int, term: bytes, attribute: int) -> BitMap | None:
+    def knows(self, tail: bytes) -> bool:
+        """Whether this base itself has a posting that ends so, whatever the chunk."""
+        chunks = map(layout.CHUNK.pack, range(self.chunks))
+        return any(self._get(chunk + tail, None, self._postings) is not None for chunk in chunks)
+
+    def corrected(self, found: BitMap | None, key: bytes) -> BitMap | None:
         """A posting of the base with what this recent part says of its entries."""
+        (chunk,) = layout.CHUNK.unpack_from(key)
         for first, apply in ((layout.REMOVED, BitMap.difference), (layout.ADDED, BitMap.union)):
-            key = layout.posting_key((first >> layout.CHUNK_BITS) + chunk, layout.GRAM, attribute, term)
-            raw = self._get(key, None, self._postings)
+            here = layout.CHUNK.pack((first >> layout.CHUNK_BITS) + chunk) + key[2:]
+            raw = self._get(here, None, self._postings)
             if raw is not None:
                 found = apply(found or BitMap(), postings.deserialize(raw))
         return found
@@ -256,15 +271,21 @@ class Part:
 
     def words_from(self, chunk: int, start: bytes) -> BitMap:
         """The union of the postings of every word that begins with these octets."""
+        found = self._words_from(chunk, start)
+        if self._more is not None:
+            for key, no_more in self._more._words_from(
+                (layout.REMOVED >> layout.CHUNK_BITS) + chunk, start
+            ).items():
+                if key in found:
+                    found[key] = found[key] - no_more
+            added = self._more._words_from((layout.ADDED >> layout.CHUNK_BITS) + chunk, start)
+            return BitMap.union(*found.values(), *added.values()) if found or added else BitMap()
+        return BitMap.union(*found.values()) if found else BitMap()
+
+    def _words_from(self, chunk: int, start: bytes) -> dict[bytes, BitMap]:
+        """The posting of each of these words, by its key without the chunk."""
         prefix = layout.posting_key(chunk, layout.WORD, 0, start)
-        found = []
-        with self._transaction.cursor(self._postings) as cursor:
-            if cursor.set_range(prefix):
-                for key, raw in cursor:
-                    if not key.startswith(prefix):
-                        break
-                    found.append(postings.deserialize(raw))
-        return BitMap.union(*found) if found else BitMap()
+        return {key[2:]: postings.deserialize(raw) for key, raw in self.scan("postings", prefix, prefix)}
 
     def words(self) -> list[str]:
         """The words of a base, ascending; the numbers in `wordgrams` are places in this list."""
@@ -275,8 +296,8 @@ class Part:
         return self._words
 
     def has_word(self, word: str) -> bool:
-        """False: no entry has this whole word. Only a base can tell."""
-        if not self.frozen:
+        """False: no entry has this whole word. Only a base can tell, of which nothing more is said."""
+        if not self.frozen or self._more is not None:
             return True
         self.words()
         return word in self._whole
@@ -304,4 +325,25 @@ class Part:
                 containing.append(word)
                 if len(containing) > at_most:
                     return None
-        return containing
+        if self._more is not None:
+            containing += self._more.later_words_with(piece)
+        return None if len(containing) > at_most else containing
+
+    def later_words_with(self, piece: str) -> list[str]:
+        """Of the words that the base has not but its entries have since, those that contain a piece, likewise."""
+        count = int.from_bytes(self.meta(b"later") or b"", "little")
+        if count > self._later_read:
+            rows = (
+                self._get(layout.ID.pack(number), None, self._later)
+                for number in range(self._later_read, count)
+            )
+            self._later_words += "".join([f"{row.decode('utf-8', 'surrogatepass')}\n" for row in rows])
+            self._later_read = count
+        text, found = self._later_words, []
+        at = text.find(piece)
+        while at >= 0:
+            start, end = text.rindex("\n", 0, at + 1) + 1, text.index("\n", at)
+            if start < at and not text.startswith(piece, start):
+                found.append(text[start:end])
+            at = text.find(piece, end)
+        return found

@@ -40,7 +40,7 @@ _OPERATIONAL_MAX = 1_000
 _REMEMBERED_SIZE = 256
 # Sets of descriptions remembered: the entries of a directory have some dozens, options can be invented without end.
 _SHAPES_MAX = 1_000
-_ENTRY_DN = "entryDN"
+ENTRY_DN = "entryDN"
 
 
 # What all the values of one attribute come to: digests concatenated, each once; the folded values; their text; and
@@ -210,7 +210,7 @@ class Numbering:
         digests: list[bytes] = []
         position = 0
         for plan, (description, values) in zip(columns.operational, entry.operational.items(), strict=True):
-            if plan is None or description == _ENTRY_DN:
+            if plan is None or description == ENTRY_DN:
                 one = ber.encode_attributes({description: values})
                 if plan is not None:  # its normal form is at hand
                     digests.append(value_digest(plan.number, entry.key.decode("latin-1")))
@@ -294,6 +294,12 @@ def _distinct_pieces(words: list[str]) -> tuple[str, ...]:
     if max(map(len, found), default=0) <= layout.WORD_MAX:  # nearly always
         return tuple(found)
     return tuple({piece for word in found for piece in _pieces(word)})
+
+
+def text_words(text: str) -> set[str]:
+    """The words of a union text, as they stand in the dictionary."""
+    segments = [part[1:-1].replace(ngrams.BETWEEN, " ") for part in text.split(ngrams.SEPARATOR)]
+    return {word for segment in segments for word in _distinct_pieces(folding.words(segment))}
 
 
 def _pieces(word: str) -> list[str]:

@@ -1,10 +1,10 @@
 """Writes to the recent part: entries written since the base, and which entries no longer count.
 
-An entry whose name or texts change takes a new id and its former one joins the *gone* set of its part: ids are never
-reused, and a new base is built before there are many. Any other keeps its id: Note [An entry that keeps its place].
+Most entries that change keep their id: Note [An entry that keeps its place]. Any other takes a new one and its former
+one joins the *gone* set of its part: ids are never reused, and a new base is built before there are many.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from annuaire.domain.audience import Audience
 from annuaire.index import amending, environments, layout, postings, view_log
 from annuaire.index import entry as entries
-from annuaire.index.amending import Amendment
+from annuaire.index.amending import Amendment, Changed, Tails
 from annuaire.index.entry import IndexEntry
 from annuaire.index.growing import Growth
 from annuaire.index.part import Part
@@ -44,12 +44,15 @@ class RecentWriter:
             return None if raw is None else int.from_bytes(raw, "little")
 
     def count(self) -> int:
-        """How many entries were written to it, those that kept their place in the base included."""
+        """How many entries were written to it, those that kept their place in the base included, and words beside."""
         with self._environment.begin() as transaction:
             meta = self._databases["meta"]
             amended = transaction.get(b"amended", db=meta)
-            count = int.from_bytes(transaction.get(b"count", db=meta) or b"", "little")
-            return count + (0 if amended is None else len(postings.deserialize(amended)))
+            count, later = (
+                int.from_bytes(transaction.get(name, db=meta) or b"", "little")
+                for name in (b"count", b"later")
+            )
+            return count + later + (0 if amended is None else len(postings.deserialize(amended)))
 
     def begin_log(self) -> None:
         """See that the view of every audience has a log, so that replicas can be told where they are."""
@@ -100,21 +103,16 @@ def _whose(seers: int, passwords: bytes | None) -> bytes | None:
 
 
 class _Place(NamedTuple):
-    """Where n-grams of entries are corrected; again: something was said before of what is said now."""
+    """Where postings of entries are corrected; again: something was said before of what is said now."""
 
     chunk: int
-    attribute: int
     frozen: bool
     again: bool
 
     def prefixes(self) -> tuple[bytes, bytes]:
-        """Of the postings that say what is true, and of those that say what is no more."""
+        """What the keys begin with of postings that say what is true, and of those that say what is no more."""
         here = (layout.ADDED >> layout.CHUNK_BITS) + self.chunk if self.frozen else self.chunk
-        no_more = (layout.REMOVED >> layout.CHUNK_BITS) + self.chunk
-        true, false = (
-            layout.posting_key(chunk, layout.GRAM, self.attribute, b"") for chunk in (here, no_more)
-        )
-        return true, false
+        return layout.CHUNK.pack(here), layout.CHUNK.pack((layout.REMOVED >> layout.CHUNK_BITS) + self.chunk)
 
 
 class _Writing:
@@ -138,8 +136,11 @@ class _Writing:
         self._gone_recent = self._set(b"gone-recent")
         self._amended = self._set(b"amended")  # of the base, those of which the record stands here
         self._corrected: dict[bytes, BitMap] = {}  # postings that lose ids
-        # Whose texts change, by place, from which and to which.
-        self._texts: dict[tuple[_Place, str, str], list[int]] = {}
+        # Whose texts change, by place, and how.
+        self._texts: dict[tuple[_Place, Changed], list[int]] = {}
+        # Whose attributes are others, by place, which are missing now and which are new.
+        self._presence: dict[tuple[_Place, frozenset[int], frozenset[int]], list[int]] = {}
+        self._later = int.from_bytes(self._get("meta", b"later") or b"", "little")
         self._facts: dict[bytes, bytes] = {}
         self._growth = Growth()
         self._rows: dict[bytes, bytearray] = {}
@@ -163,6 +164,7 @@ class _Writing:
         for bucket, page in self._rows.items():
             self._put("equal", bucket, bytes(page))
         self._put("meta", b"count", self._count.to_bytes(4, "little"))
+        self._put("meta", b"later", self._later.to_bytes(4, "little"))
         self._put("meta", b"bits", bytes([BUCKET_BITS]))
         self._put("meta", b"gone-base", postings.serialize(self._gone_base))
         self._put("meta", b"gone-recent", postings.serialize(self._gone_recent))
@@ -239,24 +241,40 @@ class _Writing:
         """Write what differs; False: the entry must be written anew."""
         record = self._record(frozen, identifier)
         number = int.from_bytes(record[4:8], "little")
-        shape = self._base.shape(number) if frozen else self._shape_of(number)
-        found = amending.amendment(entry, record, shape, self._numbering)
+        shape = self._shape_of(frozen, number)
+        found = amending.amendment(
+            entry, record, shape, self._numbering, lambda: self._text_of(frozen, identifier), frozen
+        )
         if found is None:
             return False
-        kept = entries.record(found.details, found.answer)
+        details = found.details
+        if found.shape is not None:
+            later = layout.LATER_SHAPES if frozen else 0
+            details = entries.with_shape(details, later + self._shape(found.shape))
+        kept = entries.record(details, found.answer)
         if kept == record and entry.passwords == held:
             return True  # what a change does not touch stays
         if entry.audiences:
             self._note_gone(record, entry.audiences, held)
-            uuid = entries.uuid_of(found.details)
-            self._moved.come(uuid, entry.audiences, found.details, found.answer, entry.passwords)
+            uuid = entries.uuid_of(details)
+            self._moved.come(uuid, entry.audiences, details, found.answer, entry.passwords)
         # Also when only its passwords are others: that they are here is known by the entry.
-        self._put("entries", layout.ID.pack(layout.ADDED + identifier if frozen else identifier), kept)
+        self._put("entries", self._here(frozen, identifier), kept)
         again = not frozen or identifier in self._amended
         if frozen:
             self._amended.add(identifier)
         self._correct(frozen, identifier, found, again)
         return True
+
+    @staticmethod
+    def _here(frozen: bool, identifier: int) -> bytes:
+        """The key of what stands here of an entry."""
+        return layout.ID.pack(layout.ADDED + identifier if frozen else identifier)
+
+    def _text_of(self, frozen: bool, identifier: int) -> str:
+        """The union text of an entry."""
+        known = self._get("texts", self._here(frozen, identifier))
+        return self._base.text(identifier) if known is None else known.decode("utf-8", "surrogatepass")
 
     def _correct(self, frozen: bool, identifier: int, found: Amendment, again: bool) -> None:
         """Of the recent part what is true; of the base what is true besides, and what no longer is.
@@ -271,10 +289,17 @@ class _Writing:
         for digest in found.come:
             if not (again and frozen and self._take_row(digest, no_more)):
                 self._put_row(digest, here)
-        for attribute, before, after in found.texts:
+        place = _Place(identifier >> layout.CHUNK_BITS, frozen, again)
+        local = identifier & layout.CHUNK_MASK
+        for changed in found.texts:
             # The entries of one person change together, and are near each other.
-            place = _Place(identifier >> layout.CHUNK_BITS, attribute, frozen, again)
-            self._texts.setdefault((place, before, after), []).append(identifier & layout.CHUNK_MASK)
+            self._texts.setdefault((place, changed), []).append(local)
+            if changed.attribute == layout.UNION:
+                self._put(
+                    "texts", self._here(frozen, identifier), changed.after.encode("utf-8", "surrogatepass")
+                )
+        if found.missing or found.present:
+            self._presence.setdefault((place, found.missing, found.present), []).append(local)
 
     def _put_row(self, digest: bytes, number: int) -> None:
         self._page(digest).extend(digest + number.to_bytes(4, "little"))
@@ -299,27 +324,50 @@ class _Writing:
         return missing
 
     def _write_corrections(self) -> None:
-        """Out of postings first, then into them: no entry goes and comes in one."""
-        for (place, before, after), some in self._texts.items():
-            true, false = place.prefixes()
-            for prefix, other, terms in zip(
-                (false, true), (true, false), amending.terms(before, after), strict=True
-            ):
-                if not place.again:
-                    self._growth.put(prefix, terms, some)
-                    continue
-                for term in terms:
-                    # Nothing is said against what the recent part says itself.
-                    wanted = (
-                        some if prefix == true and not place.frozen else self._take_ids(other + term, some)
-                    )
-                    if wanted:
-                        self._growth.put(prefix, (term,), wanted)
+        for (place, changed), some in self._texts.items():
+            gone, come = amending.postings_of(changed)
+            self._correct_postings(place, gone, come, some)
+            if place.frozen and changed.attribute == layout.UNION:
+                self._note_words(come)
+        for (place, missing, present), some in self._presence.items():
+            gone, come = (
+                tuple([layout.posting_tail(layout.PRESENT, number, b"") for number in numbers])
+                for numbers in (missing, present)
+            )
+            self._correct_postings(place, gone, come, some)
         for key, ids in self._corrected.items():
             if ids:
                 self._put("postings", key, postings.serialize(ids))
             else:
                 self._transaction.delete(key, db=self._databases["postings"])
+
+    def _correct_postings(self, place: _Place, gone: Tails, come: Tails, some: list[int]) -> None:
+        """Take entries out of postings and put them into others: none goes out of one and comes into it.
+
+        The list is shared, and never changed.
+        """
+        true, no_more = place.prefixes()
+        for prefix, other, tails in ((no_more, true, gone), (true, no_more, come)):
+            if not place.again:
+                self._growth.put(prefix, tails, some)
+                continue
+            for tail in tails:
+                # Nothing is said against what the recent part says itself.
+                wanted = some if prefix == true and not place.frozen else self._take_ids(other + tail, some)
+                if wanted:
+                    self._growth.put(prefix, (tail,), wanted)
+
+    def _note_words(self, come: Tails) -> None:
+        """Keep the words that the base does not know, of entries of the base."""
+        for tail in come:
+            if tail[0] != layout.WORD:
+                continue
+            word = tail[layout.TAIL.size :]
+            if self._get("later", word) is not None or self._base.knows(tail):
+                continue
+            self._put("later", layout.ID.pack(self._later), word)
+            self._put("later", word, b"")
+            self._later += 1
 
     def _listed(self, digest: bytes) -> list[int]:
         """The ids that the page of a digest has beside it."""
@@ -367,7 +415,11 @@ class _Writing:
             if seen is not None:
                 yield int(bit), seen
 
-    def _shape_of(self, number: int) -> list[str]:
+    def _shape_of(self, frozen: bool, number: int) -> Sequence[str]:
+        if frozen:
+            if number < layout.LATER_SHAPES:
+                return self._base.shape(number)
+            number -= layout.LATER_SHAPES
         raw = self._get("shapes", layout.ID.pack(number))
         return raw.decode().split("\n") if raw else []
 

@@ -9,6 +9,7 @@ from invented_directory import APICRYPT, SUFFIX, Client, Thing
 
 from annuaire.domain.audience import Audience
 from annuaire.index import amending, growing, ranking
+from annuaire.index.amending import Changed
 from annuaire.index.folder import IndexFolder
 from annuaire.index.ranking import Rankings
 from annuaire.ldap import ber
@@ -157,7 +158,7 @@ def finished(work: Generator[None, None, ranking.Ids]) -> ranking.Ids:
 
 def test_long_texts_are_not_remembered() -> None:
     for remembered, work in (
-        (amending._known_terms, lambda text: amending.terms(text, text + "b")),
+        (amending._known_postings, lambda text: amending.postings_of(Changed(1, text, text + "b"))),
         (growing._known_terms, growing._terms),
     ):
         remembered.cache_clear()

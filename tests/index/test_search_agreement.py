@@ -58,21 +58,35 @@ def written_in_parts(folder: IndexFolder, things: list[Thing]) -> None:
     invented.write(folder, [late[0].key, b"absent"], [root, late[0]], 4)
 
 
-NAMING = {"objectclass", "cn", "mail", "givenname", "sn"}
+PLACING = {"objectclass", "cn"}
 
 
 def otherwise(thing: Thing, things: list[Thing], chance: random.Random) -> Thing:
-    """The same entry with other values of what no name is made of: it can keep its place in the index."""
+    """The same entry with other values, more attributes or fewer: it can keep its place in the index."""
     attributes = {}
     for description, values in thing.attributes.items():
         attributes[description] = values
-        if description.partition(";")[0].lower() not in NAMING and chance.random() < 0.7:
+        placing = description.partition(";")[0].lower() in PLACING
+        if not placing and chance.random() < 0.7:
             donors = [other.attributes[description] for other in things if description in other.attributes]
             attributes[description] = list(
                 dict.fromkeys([*chance.choice(donors), *values[: chance.randrange(2)]])
             )
+            if chance.random() < 0.3:
+                del attributes[description]
+    if chance.random() < 0.5:
+        for description, values in chance.choice(things).attributes.items():
+            if description.partition(";")[0].lower() not in PLACING and chance.random() < 0.4:
+                attributes.setdefault(description, values)
+    names = attributes.get("cn")
+    if names and chance.random() < 0.5:
+        # Beside the least, by which it stands where it stands.
+        attributes["cn"] = [*names, *[min(names) + more for more in chance.sample(MORE_NAMES, 2)]]
     stamp = chance.choice([thing.stamp, "20260202020202Z"])
     return Thing(thing.dn, attributes, thing.audiences, chance.choice([thing.passwords, None, b""]), stamp)
+
+
+MORE_NAMES = [b" Zo\xc3\xa9", b" de la Banque", b"-Martin", b" \xf0\x9f\x90\xa6oiseau", b" banquette"]
 
 
 def amended_in_place(folder: IndexFolder, things: list[Thing]) -> None:
