@@ -372,4 +372,4 @@ def _done(
 def _reference(hit: Hit) -> tuple[str, list[str]]:
     """The name of a referral and where it leads."""
     found = shown.stored(hit)
-    return found.dn, referrals.uris(found.attributes)
+    return found.dn, referrals.uris(found.attributes | found.operational)

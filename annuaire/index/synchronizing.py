@@ -59,6 +59,8 @@ OPERATIONAL = (
     b"creatorsName",
     b"modifyTimestamp",
     b"modifiersName",
+    b"ref",
+    b"subtreeSpecification",
 )
 
 Slices = Generator[bytes, None, None]
