@@ -94,7 +94,7 @@ class Application:
         self._remembered = Remembered(config.limits.bind_cache)
         self._followers = Followers()
         self._certificates = _certificates(config)
-        self._looking = LoopingCall(self._certificates.look) if self._certificates is not None else None
+        self._looking = LoopingCall(self._look) if self._certificates is not None else None
         self._by_network = strangers.by_network(config)
         self._external = strangers.external(config, self.schema)
         self._proxies = strangers.proxies(config)
@@ -131,6 +131,14 @@ class Application:
         """What the supervisor asks for on SIGHUP: certificates anew."""
         if self._certificates is not None:
             self._certificates.reload()
+            self._look()
+
+    def _look(self) -> None:
+        assert self._certificates is not None
+        self._certificates.look()
+        for factory in self._factories:
+            if isinstance(factory, ldap.LdapFactory):
+                factory.look_at_certificates()
 
     async def stop(self) -> None:
         """Accept no more, tell every client, and give them a moment to read it."""

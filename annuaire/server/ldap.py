@@ -23,6 +23,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet import interfaces, protocol
 from twisted.internet.base import DelayedCall
+from twisted.internet.task import cooperate
 from twisted.python import failure
 from zope.interface import implementer
 
@@ -61,6 +62,7 @@ class LdapConnection(protocol.Protocol):
         self._checking = False
         self._open = False
         self._tls = False  # it has begun
+        self._shown: tls.Shown | None = None
 
     # ------------------------------------------------------------ from the transport
 
@@ -87,6 +89,8 @@ class LdapConnection(protocol.Protocol):
 
     def handshakeCompleted(self) -> None:
         session, connection = self._session, self.transport.getHandle()
+        if self.factory.certificates is not None:
+            self._shown = self.factory.certificates.shown_on(connection)
         session.secured(
             replace(
                 session.channel,
@@ -224,6 +228,15 @@ class LdapConnection(protocol.Protocol):
             self._send(self._session.disconnect(code, text))
             self._leave()
 
+    def look(self) -> None:
+        """Whoever came with a certificate stays no longer than it holds."""
+        certificates = self.factory.certificates
+        if self._shown is not None and certificates is not None and not certificates.holds(self._shown):
+            log.info("tls client=%s: its certificate does not hold any more", self.client)
+            # RFC 4511 §4.4.1: what protected the association has failed.
+            text = "the certificate that was shown here does not hold any more"
+            self.disconnect(ResultCode.strongerAuthRequired, text)
+
     def abort(self) -> None:
         """Close without waiting for a client that does not read."""
         self._open = False
@@ -250,6 +263,10 @@ class LdapFactory(BoundedFactory):
         self.passwords = passwords
         self.waker = Waker(reactor, lambda: service.directory.moved())
         self.stranger: Callable[[str], Audience] = lambda _address: service.anonymous
+
+    def look_at_certificates(self) -> None:
+        """In slices: all of them are verified anew when the CA is another."""
+        cooperate(connection.look() for connection in list(self.connections))
 
     def disconnect_all(self, text: str) -> None:
         for connection in list(self.connections):
