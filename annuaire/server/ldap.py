@@ -91,11 +91,14 @@ class LdapConnection(protocol.Protocol):
         session, connection = self._session, self.transport.getHandle()
         if self.factory.certificates is not None:
             self._shown = self.factory.certificates.shown_on(connection)
+        subject = tls.subject(connection)
+        if self._shown is not None and not subject:
+            log.info("tls client=%s: its certificate has no subject that can be read", self.client)
         session.secured(
             replace(
                 session.channel,
                 encrypted=True,
-                certificate=tls.subject(connection),
+                certificate=subject,
                 binding=tls.binding(connection),
             )
         )

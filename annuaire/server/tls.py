@@ -87,7 +87,9 @@ class Certificates:
         if certificate is None:
             return None
         verified = connection.get_verified_chain() or [certificate]
-        return Shown(certificate, connection.get_peer_cert_chain() or [], _ends(verified), self._context)
+        return Shown(
+            certificate, connection.get_peer_cert_chain() or [], validity.ends(verified), self._context
+        )
 
     def holds(self, shown: Shown) -> bool:
         """Whether a certificate that was right when its connection began would begin another one now."""
@@ -99,7 +101,7 @@ class Certificates:
                 if store is None:
                     return False
                 judged = crypto.X509StoreContext(store, shown.certificate, shown.chain)
-                shown.ends = _ends(judged.get_verified_chain())
+                shown.ends = validity.ends(judged.get_verified_chain())
             except crypto.X509StoreContextError:
                 return False
             shown.judged_by = self._context
@@ -150,10 +152,6 @@ def context(certificate: Path, key: Path, client_ca: Path | None = None) -> SSL.
     return made
 
 
-def _ends(chain: list[crypto.X509]) -> float:
-    return min(one.to_cryptography().not_valid_after_utc.timestamp() for one in chain)
-
-
 def _ask_certificates(made: SSL.Context, client_ca: Path) -> None:
     _readable("client_ca", client_ca)
     try:
@@ -186,8 +184,8 @@ def shown(error: BaseException, connection: SSL.Connection) -> str:
 
 def subject(connection: SSL.Connection) -> str:
     """Of the client's certificate, as RFC 4514 writes it; empty when it showed none."""
-    shown = connection.get_peer_certificate(as_cryptography=True)
-    return shown.subject.rfc4514_string() if shown is not None else ""
+    shown = connection.get_peer_certificate()
+    return validity.subject_of(shown) if shown is not None else ""
 
 
 def binding(connection: SSL.Connection) -> Callable[[str], bytes | None]:
