@@ -69,7 +69,8 @@ class LdapConnection(protocol.Protocol):
     def connectionMade(self) -> None:
         self.client = connections.client_of(self.transport)
         factory, peer = self.factory, connections.peer_of(self.transport)
-        port = getattr(self.transport.getPeer(), "port", None)
+        # For the log: a unix socket has no port that would tell two connections apart.
+        port = getattr(self.transport.getPeer(), "port", None) or getattr(self.transport, "sessionno", None)
         process = "" if peer is None else external.process_name(*peer)
         channel = Channel(factory.stranger(self.client), local=peer is not None, process=process)
         name = f"{self.client}:{port}" if port else self.client
@@ -233,8 +234,8 @@ class LdapConnection(protocol.Protocol):
 
     def look(self) -> None:
         """Whoever came with a certificate stays no longer than it holds."""
-        certificates = self.factory.certificates
-        if self._shown is not None and certificates is not None and not certificates.holds(self._shown):
+        certificates, shown = self.factory.certificates, self._shown
+        if self._open and certificates is not None and shown is not None and not certificates.holds(shown):
             log.info("tls client=%s: its certificate does not hold any more", self.client)
             # RFC 4511 §4.4.1: what protected the association has failed.
             text = "the certificate that was shown here does not hold any more"

@@ -86,10 +86,10 @@ class Certificates:
         certificate = connection.get_peer_certificate()
         if certificate is None:
             return None
-        verified = connection.get_verified_chain() or [certificate]
-        return Shown(
-            certificate, connection.get_peer_cert_chain() or [], validity.ends(verified), self._context
-        )
+        ends = validity.ends(connection.get_verified_chain() or [certificate])
+        # Not by the newest files: they may have been read while the handshake went on.
+        judged_by = connection.get_context()
+        return Shown(certificate, connection.get_peer_cert_chain() or [], ends, judged_by)
 
     def holds(self, shown: Shown) -> bool:
         """Whether a certificate that was right when its connection began would begin another one now."""

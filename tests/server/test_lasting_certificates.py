@@ -132,3 +132,39 @@ def test_the_same_authorities_in_another_file_keep_their_connections(server, fol
         trusted(folder, theirs, ours)
         reload(server)
         assert goes_on(connection)
+
+
+def test_a_handshake_that_went_on_while_the_ca_was_taken_away_lasts_no_longer(server, folder, ours, theirs):
+    context = ssl.create_default_context(cafile=ours.file)
+    context.load_cert_chain(*theirs.issue("meanwhile", "CN=relais", CLIENT))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    half = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(
+        ("127.0.0.1", server.port("ldaps")), serving.PATIENCE_SECONDS
+    ) as connection:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            half.do_handshake()
+        connection.sendall(outgoing.read())
+        while True:
+            incoming.write(connection.recv(65536))
+            try:
+                half.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                continue
+        trusted(folder, ours)
+        reload(server)
+        try:
+            connection.sendall(outgoing.read())  # the certificate, and the client's last word
+            half.write(asking.search(1, base="", scope=0))
+            connection.sendall(outgoing.read())
+            reload(server)
+            said = b""
+            while not said or asking.read(said)[-1].message_id:
+                incoming.write(connection.recv(65536))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    said += half.read(65536)
+            assert asking.read(said)[-1].operation.code == STRONGER_AUTH_REQUIRED
+        finally:
+            trusted(folder, ours, theirs)
+            reload(server)
