@@ -332,8 +332,6 @@ class Synchronizer:
                 key = entries.key_of(hit[0].part.details(hit[1]))
                 there.append((_depth(key), key, row.uuid, State.MODIFY if had else State.ADD))
             elif had:
-                if replica.content is not None:
-                    replica.content.discard(crc32(row.uuid))
                 key = self._key(row.dn)
                 gone.append((-_depth(key), key, row.uuid, row.dn))
             if clock.over():
@@ -359,15 +357,21 @@ class Synchronizer:
         yield from self._deletions(replica, [one for one in gone if one[1] not in taken])
 
     def _deletions(self, replica: _Replica, gone: list[tuple[int, bytes, bytes, bytes]]) -> Pieces:
+        """Each with its name (RFC 4533 §3.4.2), when it comes back as well.
+
+        Of a set of entryUUIDs (§2.5) slapd 2.5 leaves those alone whose entryCSN is later than its contextCSN, and
+        makes the one of its own clock: whoever came last before it was cut off, and hid meanwhile, would stay for ever.
+        """
         for at in range(0, len(gone), UUIDS_AT_ONCE):
             some = gone[at : at + UUIDS_AT_ONCE]
-            if replica.refreshing:
-                yield [sync.deleted(replica.number, [uuid for _, _, uuid, _ in some])]
-            else:  # RFC 4533 §3.4.2: each with its name
-                yield [
-                    sync.entry(replica.number, responses.entry(name, b""), State.DELETE, uuid)
-                    for _, _, uuid, name in some
-                ]
+            if (
+                replica.content is not None
+            ):  # not before it is told: somebody who hides may interrupt this work
+                replica.content -= BitMap([crc32(uuid) for _, _, uuid, _ in some])
+            yield [
+                sync.entry(replica.number, responses.entry(name, b""), State.DELETE, uuid)
+                for _, _, uuid, name in some
+            ]
 
     def _had(self, replica: _Replica, row: Row) -> bool:
         """Whether the replica's content had the entry before a row.

@@ -140,18 +140,17 @@ def people_of(place: Place) -> list[str]:
 
 
 def set_flag(place: Place, name: str, description: str, value: bytes) -> None:
+    place.change(lambda writer: write_flag(writer, name, description, value))
+
+
+def write_flag(writer, name: str, description: str, value: bytes) -> None:
     """An attribute of an account, written as an import would."""
-    key = invented.dn.key(invented.dn.parse(name), SCHEMA)
-
-    def work(writer) -> None:
-        row = writer.entry(key)
-        attributes = ber.decode_attributes(row.attributes)
-        attributes[description] = [value]
-        described = account.described(attributes, row.uuid)
-        octets = ber.encode_attributes(attributes)
-        writer.replace(row, octets, row.passwords, row.structural, *described)
-
-    place.change(work)
+    row = writer.entry(invented.dn.key(invented.dn.parse(name), SCHEMA))
+    attributes = ber.decode_attributes(row.attributes)
+    attributes[description] = [value]
+    described = account.described(attributes, row.uuid)
+    octets = ber.encode_attributes(attributes)
+    writer.replace(row, octets, row.passwords, row.structural, *described)
 
 
 def test_a_consumer_is_sent_nothing_while_its_base_is_not_as_it_asserts(place: Place) -> None:
@@ -275,6 +274,34 @@ def test_while_somebody_hides_replicas_of_strangers_wait_and_others_do_not(peopl
     set_flag(people, people_of(people)[0], "listeRouge", b"TRUE")
     following.take(strangers.wake())
     assert [state for state, _ in following.states] == [State.DELETE]
+
+
+def test_what_was_not_told_yet_when_somebody_else_hides_is_told_then(
+    people: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows a filter is told by what it has; work that is interrupted begins again."""
+    monkeypatch.setattr("annuaire.index.synchronizing.CHUNK_OCTETS", 1)
+    consumer, line = Consumer(), people.connect(Audience.MSSANTE)
+    asked = {"base": PERSONNES, "filter_": "(!(l=NULLE PART))", "attributes": ["*", "entryUUID"]}
+    consumer.take(line.say(consumer.request(persist=True, **asked)))  # type: ignore[arg-type]
+    hides, stays, other = people_of(people)[:3]
+
+    def work(writer) -> None:
+        for name, description, value in ((hides, "listeRouge", b"TRUE"), (stays, "street", b"1 rue Neuve")):
+            write_flag(writer, name, description, value)
+
+    people.change(work)
+    snapshot = people.reader.snapshot()
+    snapshot.end()
+    line.session.wake()
+    consumer.states.clear()
+    consumer.take(line.session.advance(time.monotonic()))
+    assert [state for state, _ in consumer.states] == [State.MODIFY]
+    people.folder.hide_until(snapshot.change + 1)
+    assert line.rest() == b""
+    set_flag(people, other, "listeRouge", b"TRUE")
+    consumer.take(line.wake())
+    assert held(consumer) == shown(people, Audience.MSSANTE, PERSONNES, "(!(l=NULLE PART))")
 
 
 # ------------------------------------------------------------------ cookies
