@@ -441,6 +441,35 @@ def test_a_new_base_because_there_is_too_much_keeps_the_log(
     assert consumer.code is None
 
 
+def test_what_is_committed_while_a_base_takes_the_place_of_another_leaves_the_log(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, consumer = Life(12), Consumer()
+    for _ in range(60):
+        place.change(life.turn)
+    poll(place, consumer, Audience.ADMIN, base=APICRYPT)
+    catch_up, caught_up = refresh._catch_up, []
+
+    def and_somebody_writes(*some: object, **more: object) -> int | None:
+        reached = catch_up(*some, **more)  # type: ignore[arg-type]
+        caught_up.append(reached)
+        with place.source.store().writing("cn=admin") as writer:
+            count = 1000 + len(caught_up)
+            writer.add(
+                new(named(f"uid=late{count}", APICRYPT, life.chance, count), count.to_bytes(16, "big"))
+            )
+        return reached
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refresh, "_catch_up", and_somebody_writes)
+        refresh.rebuild(place.source, place.folder)
+    assert len(caught_up) >= 3
+    place.refresh()
+    poll(place, consumer, Audience.ADMIN, base=APICRYPT)
+    assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
+    assert len(consumer.states) == len(caught_up) < len(consumer.entries)
+
+
 def test_a_base_that_shows_something_else_begins_the_log_anew(people: Place, tmp_path: Path) -> None:
     strangers, sphere = Consumer(), Consumer()
     poll(people, strangers, Audience.MSSANTE)
