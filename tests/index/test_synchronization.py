@@ -304,6 +304,46 @@ def test_what_was_not_told_yet_when_somebody_else_hides_is_told_then(
     assert held(consumer) == shown(people, Audience.MSSANTE, PERSONNES, "(!(l=NULLE PART))")
 
 
+def test_whoever_was_told_more_than_its_cookie_says_and_cut_off_is_told_who_is_gone(people: Place) -> None:
+    consumer = Consumer()
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    name, before = people_of(people)[0], shown(people, Audience.MSSANTE, PERSONNES)
+    set_flag(people, name, "listeRouge", b"TRUE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    cookie = consumer.cookie
+    set_flag(people, name, "listeRouge", b"FALSE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    assert held(consumer) == before
+    consumer.cookie = cookie  # the one behind the entry was lost
+    set_flag(people, name, "listeRouge", b"TRUE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    assert held(consumer) == shown(people, Audience.MSSANTE, PERSONNES)
+    assert len(consumer.entries) == len(before) - 1
+
+
+def test_whoever_appeared_before_somebody_hid_and_is_gone_then_is_deleted(
+    people: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annuaire.index.synchronizing.CHUNK_OCTETS", 1)
+    hidden, other, *_ = people_of(people)
+    set_flag(people, hidden, "listeRouge", b"TRUE")
+    consumer, line = Consumer(), people.connect(Audience.MSSANTE)
+    consumer.take(line.say(consumer.request(persist=True, base=PERSONNES)))
+    consumer.states.clear()
+    set_flag(people, hidden, "listeRouge", b"FALSE")
+    snapshot = people.reader.snapshot()
+    snapshot.end()
+    line.session.wake()
+    consumer.take(line.session.advance(time.monotonic()))
+    assert [state for state, _ in consumer.states] == [State.ADD]
+    people.folder.hide_until(snapshot.change + 1)  # before the cookie
+    assert line.rest() == b""
+    set_flag(people, hidden, "listeRouge", b"TRUE")
+    set_flag(people, other, "telephoneNumber", b"1")
+    consumer.take(line.wake())
+    assert held(consumer).keys() == shown(people, Audience.MSSANTE, PERSONNES).keys()
+
+
 # ------------------------------------------------------------------ cookies
 
 
