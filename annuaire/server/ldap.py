@@ -105,6 +105,8 @@ class LdapConnection(protocol.Protocol):
         )
 
     def dataReceived(self, data: bytes) -> None:
+        if not self._open:
+            return  # the end was said; what comes now is on the way to the client's own
         now = monotonic()
         self.active_at = now
         session = self._session
@@ -223,6 +225,10 @@ class LdapConnection(protocol.Protocol):
         self._cancel_turn()
         if self._open:
             self._open = False
+            if not self._reading:
+                # TLS ends when the client says so, too: whoever is not listened to would be there until the idle limit.
+                self._reading = True
+                self.transport.resumeProducing()
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 
