@@ -1,6 +1,7 @@
 """The store as the index reads it: every entry, in pieces for a build or one by one, as each audience is shown it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,15 +78,19 @@ class StoreSource:
 
     # -------------------------------------------------------------- what a build reads
 
-    def partitions(self) -> list[Piece]:
-        with self.store().reading() as reader:
+    def _reading(self, moment: Reader | None) -> AbstractContextManager[Reader]:
+        return self.store().reading() if moment is None else nullcontext(moment)
+
+    def partitions(self, moment: Reader | None = None) -> list[Piece]:
+        with self._reading(moment) as reader:
             parts = reader.id_ranges(max(1, reader.count() // PARTITION))
             pieces = [Piece("entries", low, high) for low, high in parts]
             pieces += [Piece("holders", low, high) for low, high in reader.holder_ranges(PARTITION)]
             return [*pieces, Piece("liste-blanche", 0, None)]
 
-    def read(self, piece: Piece) -> Iterator[IndexEntry]:
-        with self.store().reading() as reader:
+    def read(self, piece: Piece, moment: Reader | None = None) -> Iterator[IndexEntry]:
+        """moment: the store as it was then, instead of now."""
+        with self._reading(moment) as reader:
             if piece.kind == "entries":
                 assert isinstance(piece.low, int)
                 assert isinstance(piece.high, int)
