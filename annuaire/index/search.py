@@ -347,6 +347,14 @@ class Directory:
         finally:
             snapshot.end()
 
+    def is_of(self, key: bytes, name: str) -> bool:
+        """Whether a bind name means the entry with that `dn.key`; nobody else's entry is looked at."""
+        snapshot = self._reader.snapshot()
+        try:
+            return self._names.is_of(snapshot, key, name)
+        finally:
+            snapshot.end()
+
     def passwords(self, key: bytes) -> tuple[bytes, ...]:
         """What is kept as the password of the entry with that `dn.key`, whether anybody can log in with it or not."""
         snapshot = self._reader.snapshot()

@@ -14,7 +14,7 @@ from session_client import ADMIN, SCHEMA, USER, Client
 from annuaire.domain.audience import NOBODY, Audience
 from annuaire.ldap import ber, capabilities, tree
 from annuaire.ldap.channel import Channel
-from annuaire.ldap.controls import TRANSACTION
+from annuaire.ldap.controls import PROXIED_AUTHORIZATION, TRANSACTION
 from annuaire.ldap.directory import Account
 from annuaire.ldap.external import PROCESSES, External, process_name
 from annuaire.ldap.messages import Control
@@ -75,9 +75,7 @@ class Connection:
 
     def external(self) -> None:
         self.say(asking.sasl(1, "EXTERNAL", b""))
-        self.becomes(
-            *((ADMIN, Audience.ADMIN) if self.channel.certificate else (PROCESS, Audience.APICRYPT))
-        )
+        self.becomes(*((ADMIN, Audience.ADMIN) if self.channel.certificate else (PROCESS, Audience.APICRYPT)))
 
     def plain(self) -> None:
         self.say(asking.sasl(1, "PLAIN", b"\0%b\0right" % USER.encode()))
@@ -215,3 +213,38 @@ def test_what_an_administrator_began_is_ended_by_nobody_else(over):
     ended = connection.say(asking.extended(4, capabilities.TRANSACTION_END, value))[-1].operation
     assert (ended.code, ended.text) == (53, "there is no such transaction")
     assert connection.session.outside is None
+
+
+@pytest.mark.parametrize(
+    ("before", "request_", "known"),
+    [
+        (None, asking.sasl(1, "EXTERNAL", b"u:autre@exemple.fr"), []),
+        (None, asking.sasl(1, "EXTERNAL", b"dn:uid=autre,ou=comptes,o=apicrypt,c=FR"), []),
+        (None, asking.sasl(1, "PLAIN", b"u:autre\0%b\0right" % USER.encode()), [USER]),
+        (None, asking.sasl(1, "SCRAM-SHA-256", b"n,,n=uid=3Dautre=2Cou=3Dcomptes,r=abcdef"), []),
+        (Connection.challenged, asking.sasl(1, "SCRAM-SHA-256", b"c=biws,r=abcdef,p=AAAA"), []),
+        (
+            Connection.user,
+            asking.extended(
+                1, capabilities.PASSWORD_MODIFY, ber.sequence([ber.octets(b"u:autre@exemple.fr", 0x80)])
+            ),
+            [],
+        ),
+        (
+            Connection.user,
+            asking.search(1, sent=[Control(PROXIED_AUTHORIZATION, True, b"u:autre@exemple.fr")]),
+            [],
+        ),
+    ],
+)
+def test_nobody_looks_others_up_as_often_as_they_like(before, request_, known):
+    """How long it takes to find somebody tells that there is somebody, whatever is answered."""
+    connection = Connection()
+    if before is not None:
+        before(connection)
+    found: list[str] = []
+    answers = connection.client.directory.account
+    connection.client.directory.account = lambda name: found.append(name) or answers(name)
+    connection.say(request_)
+    assert found == known
+    assert connection.client.directory.asked == []
