@@ -204,7 +204,14 @@ class Directory:
             yield [_done(number, ResultCode.assertionFailed, text=assertion.FAILED)]
             return
         answerer = self._answerer(snapshot, request, asked.values, key, audience)
-        output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
+        output = Output(
+            ber.integer(number),
+            answerer,
+            audience,
+            deadline,
+            snapshot,
+            lambda hit: prepared.plan.holds(hit, self._numbering),
+        )
         response: list[Control] = []
         try:
             if asked.keys is None and asked.page is None and asked.view is None:

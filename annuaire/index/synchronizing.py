@@ -316,7 +316,10 @@ class Synchronizer:
     ) -> list[bytes]:
         """The messages of these entries. Note [Who is hidden meanwhile is not sent] (output.py)."""
         if replica.now is not start:
-            hits = query.still_seen(replica.now, hits, replica.asker.audience)
+            now = replica.query(lambda at: self._query(replica, at)).plan
+            hits = query.still_seen(
+                replica.now, hits, replica.asker.audience, lambda hit: now.holds(hit, self._numbering)
+            )
         found = [self._message(replica, hit, answerer, State.ADD) for hit in hits]
         return [one for one in found if one]
 

@@ -87,6 +87,12 @@ class Line:
             answer += self.session.advance(time.monotonic())
         return answer
 
+    def something(self) -> bytes:
+        """What the first slice says that says anything."""
+        while not (answer := self.session.advance(time.monotonic())):
+            assert not self.session.idle
+        return answer
+
     def wake(self) -> bytes:
         self.session.wake()
         return self.rest()
@@ -295,7 +301,7 @@ def test_what_was_not_told_yet_when_somebody_else_hides_is_told_then(
     snapshot.end()
     line.session.wake()
     consumer.states.clear()
-    consumer.take(line.session.advance(time.monotonic()))
+    consumer.take(line.something())
     assert [state for state, _ in consumer.states] == [State.MODIFY]
     people.folder.hide_until(snapshot.change + 1)
     assert line.rest() == b""
@@ -334,7 +340,7 @@ def test_whoever_appeared_before_somebody_hid_and_is_gone_then_is_deleted(
     snapshot = people.reader.snapshot()
     snapshot.end()
     line.session.wake()
-    consumer.take(line.session.advance(time.monotonic()))
+    consumer.take(line.something())
     assert [state for state, _ in consumer.states] == [State.ADD]
     people.folder.hide_until(snapshot.change + 1)  # before the cookie
     assert line.rest() == b""
