@@ -19,14 +19,14 @@ PEM = serialization.Encoding.PEM
 class Authority:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(f"CN={name}")
-        builder = _builder(self._name, self._name, self._key, 0, 30)
+        builder = _builder(self._name, self._name, self.key, 0, 30)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         builder = builder.add_extension(usage, critical=True)
         self.file = folder / f"{name}.pem"
-        self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
+        self.file.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(PEM))
 
     def issue(
         self,
@@ -41,13 +41,13 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(subject), self._name, key, first, last)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         builder = builder.add_extension(above, critical=False)
         builder = builder.add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )
         paths = self._folder / f"{file}.pem", self._folder / f"{file}.key"
-        paths[0].write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
+        paths[0].write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(PEM))
         paths[1].write_bytes(
             key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )

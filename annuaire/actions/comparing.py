@@ -1,10 +1,13 @@
 """Holds the index against the store: every entry that the store makes is in it, as it is now, and nothing else is.
 
-Reads only. Each finding is a sentence; none means that they agree.
+Reads only. Each finding is a sentence; none means that they agree. Both are read as they were at one moment, at which
+the index had all that was committed: others write meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 
 from annuaire.actions.source import StoreSource
@@ -15,31 +18,57 @@ from annuaire.index import query
 from annuaire.index.entry import IndexEntry
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
-from annuaire.index.reader import Reader, Snapshot
+from annuaire.index.reader import Reader as Index
+from annuaire.index.reader import Snapshot
 from annuaire.ldap import ber, responses
+from annuaire.store.engine import Reader
+
+# Writers bring the index up themselves, behind their commit and outside the store's lock.
+LEVEL_SECONDS = 5.0
+LEVEL_PAUSE = 0.02
 
 
 def differences(source: StoreSource, folder: IndexFolder) -> Iterator[str]:
     """Every disagreement, one sentence each."""
     if folder.current() is None:
         return  # none yet: `serve` or the next import makes it
-    index = Reader(folder, Numbering(source.schema()))
-    try:
-        snapshot = index.snapshot()
-    except Unavailable as error:
-        yield f"the index cannot be used ({error.reason}): run `annuaire rebuild`"
-        return
-    if not folder.whole(snapshot.number):
-        yield "the index file is not what was written: run `annuaire rebuild`"
-        return
-    with source.store().reading() as store:
-        head = store.head()
-        if head != snapshot.change:
-            yield f"the index is at change {snapshot.change}, the store at {head}: run `annuaire rebuild`"
+    index = Index(folder, Numbering(source.schema()))
+    with contextlib.ExitStack() as held:
+        try:
+            store, snapshot = _level(source, index, held)
+        except Unavailable as error:
+            yield f"the index cannot be used ({error.reason}): run `annuaire rebuild`"
             return
+        if not folder.whole(snapshot.number):
+            yield "the index file is not what was written: run `annuaire rebuild`"
+        elif (head := store.head()) != snapshot.change:
+            yield f"the index is at change {snapshot.change}, the store at {head}: run `annuaire rebuild`"
+        else:
+            yield from _compared(source, store, snapshot)
+
+
+def _level(source: StoreSource, index: Index, held: contextlib.ExitStack) -> tuple[Reader, Snapshot]:
+    """The store and the index, as they are when the one has what the other has committed: so long writers wait.
+
+    An index that nobody moves any more is behind for ever, and given as it is. `held`: keeps them as they are.
+    """
+    until = time.monotonic() + LEVEL_SECONDS
+    with source.store().write_lock():
+        while True:
+            with contextlib.ExitStack() as reading:
+                store = reading.enter_context(source.store().reading())
+                snapshot = index.snapshot()
+                if store.head() == snapshot.change or time.monotonic() > until:
+                    held.push(reading.pop_all())
+                    return store, snapshot
+                snapshot.end()
+            time.sleep(LEVEL_PAUSE)
+
+
+def _compared(source: StoreSource, store: Reader, snapshot: Snapshot) -> Iterator[str]:
     count = 0
-    for piece in source.partitions():
-        for entry in source.read(piece):
+    for piece in source.partitions(store):
+        for entry in source.read(piece, store):
             if entry.audiences:
                 count += 1
                 yield from _difference(snapshot, entry)

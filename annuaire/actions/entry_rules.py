@@ -6,10 +6,13 @@ What accounts obey beyond this, and what the store remembers of them, is in acco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from annuaire.domain import account, audience
 from annuaire.ldap import dn, referrals
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import Schema
 from annuaire.ldap.tree import Tree
 from annuaire.passwords import hashes
 
@@ -36,6 +39,22 @@ _NOWHERE_ELSE = Verdict(
     (64, "apicryptUtilisateur: an account of APICRYPT lies below ou=apicrypt, nowhere else")
 )
 
+# Below which classes nothing lies: RFC 3296 §5.1.3, RFC 4512 §2.6 (an alias is a leaf), X.501 §14.1.
+_CLOSED = {
+    "referral": (
+        ResultCode.affectsMultipleDSAs,
+        "the entry above it is a referral: what lies below that is held elsewhere, add it there",
+    ),
+    "alias": (
+        ResultCode.aliasProblem,
+        "the entry above it is an alias: put it below the entry that the alias names",
+    ),
+    "subentry": (
+        ResultCode.objectClassViolation,
+        "the entry above it is a subentry, below which nothing lies: put it beside that",
+    ),
+}
+
 _CLEAR = (None, b"CLEARTEXT")
 
 # Read as they stand: the same with a language would be another attribute, which decides nothing.
@@ -55,6 +74,38 @@ def placed(is_account: bool, key: bytes, planted: Tree) -> Verdict:
     if is_account and not dn.is_within(key, planted.managed["apicrypt"]):
         return _NOWHERE_ELSE
     return FINE
+
+
+class Closed(NamedTuple):
+    """Structural classes of entries below which nothing is put, and what whoever tries is told."""
+
+    refusal: tuple[int, str]
+    classes: frozenset[str]
+
+
+@lru_cache(8)
+def closed(schema: Schema) -> tuple[Closed, ...]:
+    """All of them, with the classes that descend from them."""
+    kinds = schema.object_classes
+    return tuple(
+        Closed(refusal, frozenset([known.name for known in kinds if key in known.superclasses]))
+        for key, refusal in _CLOSED.items()
+    )
+
+
+def below(structural: str, schema: Schema) -> Verdict:
+    """Judge whether something may be put below an entry of this structural class."""
+    return next((Verdict(one.refusal) for one in closed(schema) if structural in one.classes), FINE)
+
+
+def reclassed(before: str, after: str) -> Verdict:
+    """Judge whether an entry may be of another structural class than it was (RFC 4512 §2.4.2: never)."""
+    if before.lower() == after.lower():
+        return FINE
+    text = (
+        f"the structural class of an entry does not change: {before}, not {after}; delete it and add it anew"
+    )
+    return Verdict((ResultCode.objectClassModsProhibited, text))
 
 
 def judge(old: Attributes | None, new: Attributes) -> Verdict:

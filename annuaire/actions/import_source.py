@@ -121,6 +121,7 @@ class _Import:
         self.staged = staged
         self.order = order
         self.preparation = Preparation(order)
+        self.closed = entry_rules.closed(self.preparation.schema)
         self.accounts = asking
         self.telling = ImportTelling(staged, asking.kept)
         self.progress = progress
@@ -202,7 +203,7 @@ class _Import:
         self.staged.refuse_duplicates()
         self.staged.refuse_existing_adds()
         self.judge(reader)
-        self.staged.refuse_orphans()
+        self.staged.refuse_misplaced(self.closed)
         applying.plan(self.staged, steps=False)
         self.accounts.finish_comparison()
         self.telling.compare()
@@ -255,7 +256,7 @@ class _Import:
             self.telling.compare()
             uprooted = True
         if uprooted:
-            self.staged.refuse_orphans()
+            self.staged.refuse_misplaced(self.closed)
             applying.plan(self.staged, steps=False)
         return True
 
@@ -278,12 +279,13 @@ class _Import:
                 merged = self.fewest(old, wanted, row.account)
                 if merged is None:
                     continue
+                structural = self.preparation.structural(merged)
                 verdict = entry_rules.judge(old, merged)
-                if verdict.refusal:
-                    refused.append(RefusedRow(row.line, row.dn, *verdict.refusal, None))
+                refusal = verdict.refusal or entry_rules.reclassed(entry.structural, structural).refusal
+                if refusal:
+                    refused.append(RefusedRow(row.line, row.dn, *refusal, None))
                     continue
                 self.warnings += len(verdict.warnings)
-                structural = self.preparation.structural(merged)
                 described = account.described(merged, entry.uuid)
                 attributes, passwords = preparing.encode(merged)
                 states.append(

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from annuaire.actions import accounts, entry_rules
+from annuaire.actions.entry_rules import Verdict
 from annuaire.actions.rebasing import Rebase
 from annuaire.domain import account
 from annuaire.errors import Malformed
 from annuaire.importing import ldif, ldif_record
 from annuaire.importing.records import Add, Change, Content, Unreadable
-from annuaire.ldap import ber, dn, schema, tree
+from annuaire.ldap import ber, dn, renaming, schema, tree, written_values
 from annuaire.ldap.dn import Dn
 from annuaire.ldap.messages import Control
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.schema import Schema
 from annuaire.ldap.tree import Place, Tree
+from annuaire.ldap.writing import WriteRefusedError
 
 PASSWORD = "userPassword"  # noqa: S105 (an attribute's name)
 
@@ -53,6 +55,9 @@ FOREIGN_OPERATIONAL = frozenset(
         "whencreated",
     }
 )
+
+# Operational attributes that no class names and that are written all the same (RFC 3672 §2.3.1, RFC 3671 §2.2).
+ADMINISTRATIVE = frozenset({"administrativerole", "collectiveexclusions"})
 
 # Bytes of an entryUUID that count the lines of a file.
 _LINE_BYTES = 5
@@ -122,7 +127,8 @@ class Preparation:
         self._names: dict[str, str] = {}
         self._structural: dict[tuple[bytes, ...], str] = {}
         # Operational ones that are written all the same: where a referral leads, what a subentry covers.
-        self._given = frozenset(key for known in self.schema.object_classes for key in known.must | known.may)
+        named = [known.must | known.may for known in self.schema.object_classes]
+        self._given = ADMINISTRATIVE.union(*named)
 
     def chunk(self, chunk: ldif.Chunk) -> Prepared:
         rows: list[Row] = []
@@ -175,11 +181,11 @@ class Preparation:
                 set(),
                 0,
             )
+        self.named(name)
         attributes, passed_over = self.attributes(record.attributes)
+        renaming.complete(attributes, name.rdn, self.schema)
         self.agree(name, attributes, key)
-        verdict = entry_rules.judge(None, attributes)
-        if verdict.refusal:
-            raise RefusedError(*verdict.refusal)
+        verdict = obey(entry_rules.judge(None, attributes))
         encoded, passwords = encode(attributes)
         uuid = self._prefix + record.line.to_bytes(_LINE_BYTES)
         parent = b"" if self.tree.is_root(key) else dn.parent_key(key)
@@ -200,6 +206,13 @@ class Preparation:
         if self.rebase is not None:
             name = self.rebase.moved(name)
         return name, self.key(name)
+
+    def named(self, name: Dn) -> None:
+        """Refuse a name that no entry can be given."""
+        try:
+            written_values.of_name(name, self.schema)
+        except WriteRefusedError as refused:
+            raise RefusedError(refused.outcome.code, refused.outcome.text) from None
 
     def key(self, name: Dn) -> bytes:
         key = dn.key(name, self.schema)
@@ -254,9 +267,7 @@ class Preparation:
         violations = self.schema.check(name, attributes)
         if violations:
             raise RefusedError(violations[0].code, "; ".join(violation.text for violation in violations))
-        verdict = entry_rules.placed(account.is_one(attributes), key, self.tree)
-        if verdict.refusal:
-            raise RefusedError(*verdict.refusal)
+        obey(entry_rules.placed(account.is_one(attributes), key, self.tree))
 
     def structural(self, attributes: dict[str, list[bytes]]) -> str:
         classes = tuple(attributes.get("objectClass", ()))
@@ -279,6 +290,12 @@ class Preparation:
         if len(self._names) < ldif_record.NAMES_KNOWN_MAX:
             self._names[description] = canonical
         return canonical
+
+
+def obey(verdict: Verdict) -> Verdict:
+    if verdict.refusal:
+        raise RefusedError(*verdict.refusal)
+    return verdict
 
 
 def encode(attributes: dict[str, list[bytes]]) -> tuple[bytes, bytes | None]:

@@ -19,6 +19,7 @@ from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader as Index
 from annuaire.index.reader import schema_digest
 from annuaire.index.writer import RecentWriter
+from annuaire.store.engine import Reader
 from annuaire.store.records import MAILBOXES
 
 # Beyond so many entries written since the base, a new base is better: searches ask both parts. Writers leave it to
@@ -136,11 +137,13 @@ def _catch_up(
     full: int | None = None,
     most: int | None = None,
     ahead: Ahead | None = None,
+    moment: Reader | None = None,
 ) -> int | None:
     """Apply to a build what was committed since; None when a new base is the better way. Holds the lock.
 
     All in one transaction. `most`: how many entries may be written, whatever the build has already; usually what makes
     a recent part `full`. `ahead`: what was committed since, if it is worked out: nothing else is then looked at.
+    `moment`: the store as it was then, instead of now.
     """
     manifest = _usable(source, folder, number, numbering)
     if manifest is None or number is None:
@@ -158,7 +161,7 @@ def _catch_up(
     if ahead is not None and ahead.stretch.after == at and ahead.stretch.upto - at <= room:
         writer.apply(ahead.stretch.gone, ahead.entries, ahead.stretch.upto)
         return ahead.stretch.upto
-    with source.store().reading() as reader:
+    with source.store().reading() if moment is None else contextlib.nullcontext(moment) as reader:
         head = reader.head()
         if head < at or head - at > room:
             return None
@@ -200,12 +203,13 @@ def _rebuild(
             with source.store().reading() as reader:
                 if reached is None or reader.head() - reached < NEARLY_LEVEL:
                     break
-        with folder.locked():
-            reached = _catch_up(source, folder, number, numbering, most=RECENT_FULL)
+        # Both of one moment, whatever is committed meanwhile: the logs go on where both show the same.
+        with folder.locked(), source.store().reading() as moment:
+            reached = _catch_up(source, folder, number, numbering, most=RECENT_FULL, moment=moment)
             # The one in use gets the last changes first: a base is often built because of one that it has not. It may
             # be damaged, which is why another is built.
             with contextlib.suppress(Exception):
-                _catch_up(source, folder, folder.current(), numbering, most=LAST_MAX)
+                _catch_up(source, folder, folder.current(), numbering, most=LAST_MAX, moment=moment)
             with contextlib.suppress(Exception):
                 succession.take_over(folder, folder.current(), number, numbering)
             folder.switch(number, 0 if reached is None else reached)

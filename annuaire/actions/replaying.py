@@ -16,8 +16,8 @@ from annuaire.actions.preparing import Preparation, RefusedError
 from annuaire.domain import account
 from annuaire.errors import Malformed
 from annuaire.importing.records import Change, Delete, Modify, ModifyDn
-from annuaire.ldap import dn, modification
-from annuaire.ldap.dn import Dn, Rdn
+from annuaire.ldap import dn, modification, renaming
+from annuaire.ldap.dn import Dn
 from annuaire.ldap.modification import ModificationError
 from annuaire.ldap.results import ResultCode
 from annuaire.ldap.tree import Place
@@ -64,7 +64,7 @@ class Replay:
             except RefusedError as refused:
                 self._staged.refuse([Refused(line, name, refused.code, refused.reason, text or None)])
         before = self._staged.count_refused()
-        self._staged.refuse_adrift()
+        self._staged.refuse_adrift(entry_rules.closed(self._schema))
         self.counts["added"] -= self._staged.count_refused() - before
 
     def _step(self, change: Change) -> None:
@@ -126,8 +126,8 @@ class Replay:
             self.counts["unchanged"] += 1
             return
         name = dn.parse(state.dn)
-        missing = [text for text in name.rdn.pairs if not self._holds(new, text)]
-        if missing and all(self._holds(old, text) for text in missing):
+        missing = [pair for pair in name.rdn.pairs if not renaming.holds(new, pair, self._schema)]
+        if missing and all(renaming.holds(old, pair, self._schema) for pair in missing):
             raise RefusedError(
                 ResultCode.notAllowedOnRDN, f"{missing[0][0]} names the entry: rename it (changetype: modrdn)"
             )
@@ -139,27 +139,25 @@ class Replay:
         state = self._existing(change.dn)
         name = dn.parse(state.dn)
         new_name, new_key = self._new_name(name, change)
-        if dn.is_within(new_key, state.key) and new_key != state.key:
-            raise RefusedError(ResultCode.unwillingToPerform, "an entry cannot be put below itself")
         found = self._find(new_key)
         if found is not None and new_key != state.key:
             raise RefusedError(ResultCode.entryAlreadyExists, "an entry of the new name exists already")
         new_parent = dn.parent_key(new_key)
-        if self._find(new_parent) is None:
+        above = self._find(new_parent)
+        if above is None:
             raise RefusedError(ResultCode.noSuchObject, "the new superior does not exist")
+        if new_parent != state.parent:
+            preparing.obey(entry_rules.below(above.structural, self._schema))
         old = preparing.decode(state.attributes, state.passwords)
-        new = self._renamed_values(old, name.rdn, new_name.rdn, change.delete_old_rdn)
+        new = renaming.values(old, name.rdn, new_name.rdn, change.delete_old_rdn, self._schema)
         below = self._below(state.key)
         moved = state._replace(dn=dn.format(new_name), key=new_key, parent=new_parent, moved=1)
         named = (*name.rdn.pairs, *new_name.rdn.pairs)
         self._keep(moved, new_name, old, new, frozenset([self._schema.canonical(one[0]) for one in named]))
         for child in below:
-            own = dn.parse(child.dn).rdns[: -len(name.rdns)]
-            child_name = Dn((*own, *new_name.rdns))
-            key = dn.key(child_name, self._schema)
-            verdict = entry_rules.placed(child.account is not None, key, self._preparation.tree)
-            if verdict.refusal:
-                raise RefusedError(*verdict.refusal)
+            child_name = renaming.moved(dn.parse(child.dn), name, new_name)
+            key = self._preparation.key(child_name)
+            preparing.obey(entry_rules.placed(child.account is not None, key, self._preparation.tree))
             self._staged.change(
                 child._replace(dn=dn.format(child_name), key=key, parent=dn.parent_key(key), moved=1)
             )
@@ -174,32 +172,14 @@ class Replay:
         if change.new_superior is not None:
             superior, _ = self._preparation.name(change.new_superior)
         new_name = Dn((rdn, *superior.rdns))
+        self._preparation.named(new_name)
         new_key = self._preparation.key(new_name)
-        if not self._preparation.tree.same_context(self._preparation.key(name), new_key):
-            raise RefusedError(
-                ResultCode.affectsMultipleDSAs, "an entry does not move from one naming context to another"
-            )
+        fault = renaming.fault(self._preparation.key(name), new_key, self._preparation.tree)
+        if fault is not None:
+            raise RefusedError(fault.code, fault.text)
         if self._preparation.place(new_key) is Place.FIXED:
             raise RefusedError(ResultCode.entryAlreadyExists, "an entry of the new name exists already")
         return new_name, new_key
-
-    def _renamed_values(
-        self, old: dict[str, list[bytes]], old_rdn: Rdn, new_rdn: Rdn, delete_old: bool
-    ) -> dict[str, list[bytes]]:
-        new = {description: list(values) for description, values in old.items()}
-        if delete_old:
-            for attribute, text in old_rdn.pairs:
-                description = self._schema.canonical(attribute)
-                form = modification.forms(description, [text.encode()], self._schema)[0]
-                values = new.get(description, [])
-                forms = modification.forms(description, values, self._schema)
-                kept = [value for value, other in zip(values, forms, strict=True) if other != form]
-                new[description] = kept
-        for attribute, text in new_rdn.pairs:
-            description = self._schema.canonical(attribute)
-            if not self._holds(new, (attribute, text)):
-                new[description] = [*new.get(description, []), text.encode()]
-        return {description: values for description, values in new.items() if values}
 
     def _keep(
         self,
@@ -211,15 +191,13 @@ class Replay:
     ) -> bool:
         """Check the entry as it will be, and keep it so; whether it is another."""
         self._preparation.agree(name, new, state.key)
-        verdict = entry_rules.judge(old, new)
-        if verdict.refusal:
-            raise RefusedError(*verdict.refusal)
-        self.warnings += len(verdict.warnings)
+        self.warnings += len(preparing.obey(entry_rules.judge(old, new)).warnings)
+        structural = self._preparation.structural(new)
+        preparing.obey(entry_rules.reclassed(state.structural, structural))
         if state.account is not None or accounts.native(new) is not None:
             new = self._settled(self._entry(state), state.uuid, old, new, touched)
             if new == old and not state.moved:
                 return False
-        structural = self._preparation.structural(new)
         described = account.described(new, state.uuid)
         attributes, passwords = preparing.encode(new)
         self._staged.change(
@@ -260,11 +238,6 @@ class Replay:
 
     def _entry(self, state: State) -> EntryRow | None:
         return None if state.entry is None else self._reader.entry_by_id(state.entry)
-
-    def _holds(self, attributes: dict[str, list[bytes]], pair: tuple[str, str]) -> bool:
-        description = self._schema.canonical(pair[0])
-        form = modification.forms(description, [pair[1].encode()], self._schema)[0]
-        return form in modification.forms(description, attributes.get(description, []), self._schema)
 
     def _existing(self, text: str) -> State:
         """The entry that a step is about, which must be there and may be changed."""

@@ -1,6 +1,7 @@
 """The store as the index reads it: every entry, in pieces for a build or one by one, as each audience is shown it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from annuaire.domain.trace import Trace
 from annuaire.index import layout
 from annuaire.index.entry import IndexEntry
 from annuaire.index.prepare import Numbering
-from annuaire.ldap import dn, schema
+from annuaire.ldap import ber, dn, schema
 from annuaire.ldap.schema import Schema
 from annuaire.store import engine
 from annuaire.store.domains import DomainRow
@@ -77,15 +78,19 @@ class StoreSource:
 
     # -------------------------------------------------------------- what a build reads
 
-    def partitions(self) -> list[Piece]:
-        with self.store().reading() as reader:
+    def _reading(self, moment: Reader | None) -> AbstractContextManager[Reader]:
+        return self.store().reading() if moment is None else nullcontext(moment)
+
+    def partitions(self, moment: Reader | None = None) -> list[Piece]:
+        with self._reading(moment) as reader:
             parts = reader.id_ranges(max(1, reader.count() // PARTITION))
             pieces = [Piece("entries", low, high) for low, high in parts]
             pieces += [Piece("holders", low, high) for low, high in reader.holder_ranges(PARTITION)]
             return [*pieces, Piece("liste-blanche", 0, None)]
 
-    def read(self, piece: Piece) -> Iterator[IndexEntry]:
-        with self.store().reading() as reader:
+    def read(self, piece: Piece, moment: Reader | None = None) -> Iterator[IndexEntry]:
+        """moment: the store as it was then, instead of now."""
+        with self._reading(moment) as reader:
             if piece.kind == "entries":
                 assert isinstance(piece.low, int)
                 assert isinstance(piece.high, int)
@@ -139,11 +144,26 @@ class StoreSource:
         """A stored entry by itself."""
         operational = views.operational_of(row)
         seers = visibility.of_stored(row.key == self._key(self.suffix), self._readers(row.key))
-        decoded = views.decoded(row.attributes)
+        decoded, attributes = views.decoded(row.attributes), row.attributes
+        if not self._written_operational.isdisjoint(decoded[0]):
+            user = dict(decoded[0])
+            operational |= {name: list(user.pop(name)) for name in self._written_operational & user.keys()}
+            attributes = ber.encode_attributes(user)
+            decoded = ber.decode_places(attributes)
         facts = () if row.person is None else views.facts_of(row, decoded[0])
         return IndexEntry(
-            row.dn, row.key, row.attributes, operational, row.uuid, int(seers), row.passwords, facts, decoded
+            row.dn, row.key, attributes, operational, row.uuid, int(seers), row.passwords, facts, decoded
         )
+
+    @property
+    def _written_operational(self) -> frozenset[str]:
+        """What clients write and no search shows to whom it is not named (RFC 4512 §3.4): `ref` of a referral."""
+        found = self._kept.get("operational")
+        if not isinstance(found, frozenset):
+            types = self.schema().attribute_types
+            found = frozenset([t.name for t in types if t.operational and not t.no_user_modification])
+            self._kept["operational"] = found
+        return found
 
     def listed(self, rows: Iterable[DomainRow], loaded: dict[str, object] | None) -> Iterator[IndexEntry]:
         """The liste blanche, as routing asks for it."""

@@ -20,6 +20,7 @@ from annuaire.actions import (
     views,
     write_telling,
 )
+from annuaire.actions.entry_rules import Verdict
 from annuaire.actions.recording import Recording
 from annuaire.actions.source import StoreSource
 from annuaire.domain import account
@@ -206,18 +207,19 @@ class _One:
         written_values.of_add(request, self._schema, asked.relax)
         attributes = written_values.described(request.attributes, self._schema)
         stamps, identity = relaxing.taken(attributes)
-        for pair in name.rdn.pairs:
-            # RFC 4511 §4.7: the naming values need not be given twice.
-            if not renaming.holds(attributes, pair, self._schema):
-                description = self._schema.canonical(pair[0])
-                attributes.setdefault(description, []).append(pair[1].encode())
+        renaming.complete(attributes, name.rdn, self._schema)
         self._agree(name, attributes)
         write_controls.hold(asked, dn.format(name), attributes, self._schema)
         if self._writer.entry(key) is not None:
             raise WriteRefusedError(ResultCode.entryAlreadyExists)
         parent = b"" if self._tree.is_root(key) else dn.parent_key(key)
-        if parent and self._writer.entry(parent) is None:
-            raise WriteRefusedError(ResultCode.noSuchObject, "its parent does not exist", self._matched(key))
+        if parent:
+            above = self._writer.entry(parent)
+            if above is None:
+                raise WriteRefusedError(
+                    ResultCode.noSuchObject, "its parent does not exist", self._matched(key)
+                )
+            _obey(entry_rules.below(above.structural, self._schema))
         if self._writer.entry_by_uuid(identity) is not None:
             raise WriteRefusedError(ResultCode.constraintViolation, "entryUUID: it is another entry's")
         kept = self._kept(name, key, None, None, attributes, identity)
@@ -255,11 +257,10 @@ class _One:
         if new != old:
             # Without one that holds, the schema says what is wrong.
             structural = self._structural(new) or row.structural
-            if structural.lower() != row.structural.lower() and not asked.relax:
-                raise WriteRefusedError(
-                    ResultCode.objectClassModsProhibited,
-                    f"the structural class of an entry does not change: {row.structural}, not {structural}",
-                )
+            if not asked.relax:
+                _obey(entry_rules.reclassed(row.structural, structural))
+            elif self._writer.has_children(row.key):
+                _obey(entry_rules.below(structural, self._schema))
             kept = self._kept(own, row.key, row, old, new, row.uuid)
             row = self._writer.replace(
                 row,
@@ -296,7 +297,9 @@ class _One:
         except (Malformed, UnicodeDecodeError):
             raise WriteRefusedError(ResultCode.invalidDNSyntax, "not a distinguished name") from None
         written_values.of_name(Dn((rdn,)), self._schema)
-        self._moves(self._key(name), self._key(Dn((rdn, *superior.rdns))))
+        fault = renaming.fault(self._key(name), self._key(Dn((rdn, *superior.rdns))), self._tree)
+        if fault is not None:
+            raise WriteRefusedError(fault.code, fault.text)
         row = self._existing(name)
         old = preparing.decode(row.attributes, row.passwords)
         self._hold(asked, row, old)
@@ -308,10 +311,13 @@ class _One:
             raise WriteRefusedError(ResultCode.entryAlreadyExists)
         self._writable(place, key)
         parent = dn.parent_key(key)
-        if self._writer.entry(parent) is None:
+        above = self._writer.entry(parent)
+        if above is None:
             raise WriteRefusedError(
                 ResultCode.noSuchObject, "the new superior does not exist", self._matched(key)
             )
+        if parent != row.parent:
+            _obey(entry_rules.below(above.structural, self._schema))
         response = _before(asked, row, old)
         new = renaming.values(old, old_name.rdn, rdn, request.delete_old_rdn, self._schema)
         kept = self._kept(new_name, key, row, old, new, row.uuid)
@@ -333,17 +339,6 @@ class _One:
             moved = self._writer.replace(moved, *encoded, row.structural, *described)
         self._writes.references.follow(self._writer, gone)
         return [*response, *_after(asked, moved, kept.attributes)]
-
-    def _moves(self, old: bytes, new: bytes) -> None:
-        """Refuse what would be no move of any entry."""
-        if not self._tree.same_context(old, new):
-            raise WriteRefusedError(
-                ResultCode.affectsMultipleDSAs, "an entry does not move from one naming context to another"
-            )
-        if old != new and (dn.is_within(new, old) or dn.is_within(old, new)):
-            raise WriteRefusedError(
-                ResultCode.unwillingToPerform, "an entry is put neither below nor above itself"
-            )
 
     # ------------------------------------------------------------ what they share
 
@@ -427,9 +422,7 @@ class _One:
         return kept
 
     def _placed(self, is_account: bool, key: bytes) -> None:
-        verdict = entry_rules.placed(is_account, key, self._tree)
-        if verdict.refusal:
-            raise WriteRefusedError(*verdict.refusal)
+        _obey(entry_rules.placed(is_account, key, self._tree))
 
     def _agree(self, name: Dn, attributes: Attributes) -> None:
         violations = self._schema.check(name, attributes)
@@ -438,6 +431,11 @@ class _One:
 
     def _structural(self, attributes: Attributes) -> str:
         return self._schema.structural_class(attributes) or ""
+
+
+def _obey(verdict: Verdict) -> None:
+    if verdict.refusal:
+        raise WriteRefusedError(*verdict.refusal)
 
 
 def _before(asked: Asked, row: EntryRow, attributes: Attributes) -> list[Control]:

@@ -99,7 +99,8 @@ def wrong(job: WriteJob) -> WriteOutcome:
     """The answer to an old password that is none, and to one that may not be tried yet."""
     if isinstance(job.request, PasswordChange):
         told = policy_control.response(job.controls)
-        return WriteOutcome(ResultCode.invalidCredentials, "this is not the old password", controls=told)
+        # As slapd: libraries take invalidCredentials for the end of their own bind.
+        return WriteOutcome(ResultCode.unwillingToPerform, "this is not the old password", controls=told)
     return WriteOutcome(
         ResultCode.noSuchAttribute,
         f"{PASSWORD}: the entry has no such value",

@@ -128,8 +128,28 @@ def of_account(
     given, surname = _one(attributes, "givenName"), _one(attributes, "sn")
     # A certificate names the native address, which is for the sphere.
     certificates = tuple(attributes.get(CERTIFICATE, ())) if face != Face.INTEROP else ()
-    own = tuple([name for name in names if not name.endswith(")")])
+    own = tuple(
+        [name for name in names if not (name.endswith(")") and _is_detail(name, given, surname, values))]
+    )
     return Said(APICRYPT, first, last, given, surname, own, values, certificates)
+
+
+def _is_detail(name: str, given: str, surname: str, values: Values) -> bool:
+    """Whether a value of cn is what a view makes of the others: `DUPONT Jean (Médecin, LILLE)`, as in an export.
+
+    Each view makes its own, so one that was stored would be a second. Any other name that ends so is the person's.
+    """
+    text, shown = name.casefold(), f"{surname} {given}".strip().casefold() + " ("
+    if not text.startswith(shown):
+        return False
+    known = text[len(shown) : -1]
+    titles, towns = ([one.casefold() for one in values.get(kind, ())] for kind in ("title", "l"))
+    return (
+        known in titles
+        or known in towns
+        or any(known.startswith(f"{title}, ") for title in titles)
+        or any(known.endswith(f", {town}") for town in towns)
+    )
 
 
 def person(identity: str, said: Sequence[Said], detail: bool) -> View:

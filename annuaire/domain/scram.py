@@ -197,10 +197,13 @@ class Exchange:
         self._nonce = first.nonce + (base64.b64encode(os.urandom(_NONCE)) if nonce is None else nonce)
         self.server_first = b"r=%b,s=%b,i=%d" % (self._nonce, base64.b64encode(known.salt), known.iterations)
 
-    def finish(self, message: bytes, binding_data: bytes = b"") -> bytes | None:
+    def finish(
+        self, message: bytes, binding_data: bytes = b"", keys: Callable[[], ScramKeys | None] = lambda: None
+    ) -> bytes | None:
         """The server's last message when the proof holds; None when it does not.
 
         binding_data: the data of the channel binding that the client named, of this very connection.
+        keys: of whoever has the name, asked for once there is a proof, in place of those that were offered.
         """
         found = _CLIENT_FINAL.fullmatch(message) if len(message) <= MESSAGE_MAX else None
         if found is None:
@@ -213,12 +216,13 @@ class Exchange:
         if len(proof) != _DIGEST:
             raise Malformed("not a proof of SCRAM")
         said = b",".join((self._first.bare, self.server_first, found[1]))
-        signature = hmac.digest(self._keys.stored, said, "sha256")
+        known = keys() or self._keys
+        signature = hmac.digest(known.stored, said, "sha256")
         client_key = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
         # All three are compared, so that the time does not tell which one failed.
         same_nonce = hmac.compare_digest(found[3], self._nonce)
         same_binding = hmac.compare_digest(binding, self._first.header + binding_data)
-        same_key = hmac.compare_digest(hashlib.sha256(client_key).digest(), self._keys.stored)
+        same_key = hmac.compare_digest(hashlib.sha256(client_key).digest(), known.stored)
         if not (same_nonce and same_binding and same_key):
             return None
-        return b"v=" + base64.b64encode(hmac.digest(self._keys.server, said, "sha256"))
+        return b"v=" + base64.b64encode(hmac.digest(known.server, said, "sha256"))

@@ -56,6 +56,27 @@ class BindNames:
             return self._one(self._by_holder(snapshot, parsed))
         return found
 
+    def is_of(self, snapshot: Snapshot, key: bytes, name: str) -> bool:
+        """Whether a bind name means the entry with that `dn.key`.
+
+        No other entry is looked at, whoever the name means: how long that takes would tell of people who are hidden.
+        """
+        parsed = None
+        if "=" in name:
+            try:
+                parsed = dn.parse(name)
+            except Malformed:
+                return False
+            asked = dn.key(parsed, self._schema)
+            if asked == key or dn.parent_key(asked) != self._people:
+                return asked == key
+        for entry in self._at(snapshot, layout.digest(layout.DN_KEY, key)):
+            if parsed is not None:
+                described = account.holder(entry.attributes, entry.uuid)
+                return described is not None and self._holder(parsed) == described.lower()
+            return folding.fold_case(name) in _addresses(entry)
+        return False
+
     def passwords(self, snapshot: Snapshot, key: bytes) -> tuple[bytes, ...]:
         """What is kept as the password of one entry."""
         for entry in self._at(snapshot, layout.digest(layout.DN_KEY, key)):
@@ -69,20 +90,15 @@ class BindNames:
         seen = set()
         for attribute in ("mail", "apicryptInteropMail"):
             for found in self._having(snapshot, attribute, address):
-                subscriber = account.of(found.attributes)
-                if subscriber is None:
-                    continue
-                theirs = (subscriber.native, subscriber.interop)
-                if folded in map(folding.fold_case, theirs) and found.key not in seen:
+                if folded in _addresses(found) and found.key not in seen:
                     seen.add(found.key)
                     yield found
 
     def _by_holder(self, snapshot: Snapshot, name: Dn) -> Iterator[_Entry]:
         """Subscribers that the virtual entry of this name shows."""
-        pairs = name.rdn.pairs
-        if len(pairs) != 1 or self._schema.canonical(pairs[0][0]).lower() != "uid":
+        holder = self._holder(name)
+        if holder is None:
             return
-        holder = folding.fold_case(pairs[0][1])
         digits = holder.removeprefix(account.UNIDENTIFIED)
         asked = [("IdentifiantPP", holder[cut:]) for cut in _PREFIXES]
         uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -93,6 +109,12 @@ class BindNames:
                 if found.key not in seen and described is not None and described.lower() == holder:
                     seen.add(found.key)
                     yield found
+
+    def _holder(self, name: Dn) -> str | None:
+        pairs = name.rdn.pairs
+        if len(pairs) != 1 or self._schema.canonical(pairs[0][0]).lower() != "uid":
+            return None
+        return folding.fold_case(pairs[0][1])
 
     def _having(self, snapshot: Snapshot, attribute: str, value: str) -> Iterator[_Entry]:
         known = self._schema.attribute(attribute)
@@ -132,6 +154,13 @@ class BindNames:
         replicates = entry.attributes.get("annuaireReplication") == [b"TRUE"]
         hashes = _values(entry.passwords) if entry.passwords is not None else ()
         return Account(entry.dn, seer, hashes, replicates, entry.uuid)
+
+
+def _addresses(entry: _Entry) -> list[str]:
+    subscriber = account.of(entry.attributes)
+    if subscriber is None:
+        return []
+    return [folding.fold_case(one) for one in (subscriber.native, subscriber.interop) if one]
 
 
 def _values(passwords: bytes) -> tuple[bytes, ...]:

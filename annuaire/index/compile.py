@@ -41,6 +41,10 @@ class Plan(NamedTuple):
     exact: bool  # equality of a mail, uid or national id: never cut by the server's own limit
     substrings: bool  # holds a substrings assertion
 
+    def holds(self, hit: tuple[Sight, int], numbering: Numbering) -> bool:
+        """Whether an entry is what is searched for, by what it says itself."""
+        return self.node.check(Candidate(hit[0].part, hit[1], numbering)) is True
+
 
 class _Reading(NamedTuple):
     """What is gathered while a filter is read."""

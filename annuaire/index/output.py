@@ -1,7 +1,7 @@
 """What one search sends: entries encoded a few at a time, its slices of work and how it ends."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 from annuaire.domain.audience import Audience
@@ -42,12 +42,21 @@ class Deadline:
 class Output:
     """What one search sends, and how it ends."""
 
-    __slots__ = ("_answerer", "_deadline", "_number", "_snapshot", "audience", "code", "partial", "text")
+    __slots__ = (
+        "_answerer", "_deadline", "_holds", "_number", "_snapshot", "audience", "code", "partial", "text",
+    )  # fmt: skip
 
     def __init__(
-        self, number: bytes, answerer: Answerer, audience: Audience, deadline: Deadline, snapshot: Snapshot
+        self,
+        number: bytes,
+        answerer: Answerer,
+        audience: Audience,
+        deadline: Deadline,
+        snapshot: Snapshot,
+        holds: Callable[[Hit], bool],
     ) -> None:
         self._snapshot = snapshot
+        self._holds = holds
         self._number = number
         self._answerer = answerer
         self.audience = audience
@@ -98,10 +107,11 @@ class Output:
         """The pieces of the messages of these entries.
 
         Note [Who is hidden meanwhile is not sent]: an answer that is streamed for minutes holds the entries of the
-        moment when it began, and each slice leaves out whom the audience does not see any more.
+        moment when it began, and each slice leaves out whom the audience does not see any more. Those that have
+        changed are sent as they are now, if they are still what is searched for.
         """
         if self._snapshot.later is not None:
-            hits = query.still_seen(self._snapshot.later, hits, self.audience)
+            hits = query.still_seen(self._snapshot.later, hits, self.audience, self._holds)
         pieces: list[bytes] = []
         at = 0
         while at < len(hits):

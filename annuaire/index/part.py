@@ -79,6 +79,11 @@ class Part:
             self._transaction.abort()
             self._transaction = self._get = None
 
+    def moment(self) -> int:
+        """Which of its writes is the last that the transaction sees."""
+        number: int = self._transaction.id()
+        return number
+
     def load(self) -> None:
         """Read what was counted at the last write."""
         self.count = int.from_bytes(self.meta(b"count") or b"", "little")

@@ -1,5 +1,6 @@
 """A search prepared: its base found, its filter compiled, its limits chosen, for one audience and one moment."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pyroaring import BitMap
@@ -81,22 +82,28 @@ def _look_up(snapshot: Snapshot, key: bytes, audience: int) -> Target:
     return Target(key, digest, hits)
 
 
-def still_seen(now: Snapshot, hits: list[Hit], audience: int) -> list[Hit]:
+def still_seen(now: Snapshot, hits: list[Hit], audience: int, holds: Callable[[Hit], bool]) -> list[Hit]:
     """The entries found at an earlier moment as the audience sees them now; those that it sees no more are left out.
 
-    A name may be seen with another content: what it has of a person who hides is gone, the rest stays.
+    A name may be seen with another content: what it has of a person who hides is gone, the rest stays. `holds`:
+    whether an entry is what is searched for, which is asked again of those that may have changed.
     """
     seen: list[Hit] = []
     parts = {id(sight.part) for sight in now.sights}
     for sight, identifier in hits:
         found = _look_up(now, entries.key_of(sight.part.details(identifier)), audience).hits
         if id(sight.part) in parts:
-            seen += found
+            seen += [hit for hit in found if _is_lasting(hit, sight, identifier) or holds(hit)]
         else:  # of another build, whose numbers mean other entries: what has not changed is sent as it was
             answer = sight.part.answer(identifier)
             if any(other.part.answer(number) == answer for other, number in found):
                 seen.append((sight, identifier))
     return seen
+
+
+def _is_lasting(hit: Hit, sight: Sight, identifier: int) -> bool:
+    """Whether it is the very entry that was found, which nobody has changed."""
+    return hit[1] == identifier and hit[0].part is sight.part and sight.part.is_lasting(identifier)
 
 
 def matched(snapshot: Snapshot, key: bytes, audience: int) -> Target | None:

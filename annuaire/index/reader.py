@@ -40,6 +40,8 @@ class Snapshot:
     # Where the log of each audience's view stands (view_log.py), and the part that holds it.
     views: dict[int, Head] = field(default_factory=dict)
     log: Part | None = None
+    # Of the recent part, from which all of this was read: a writer commits before it tells anybody, or is killed then.
+    moment: int = 0
 
     @property
     def sights(self) -> list[Sight]:
@@ -90,7 +92,10 @@ class Reader:
         beacon = self._beacon
         if beacon is not None and beacon[:] == self._seen and self._snapshot is not None:
             if self._snapshot.recent is not None:
-                self._snapshot.recent.part.begin()
+                part = self._snapshot.recent.part
+                part.begin()
+                if part.moment() != self._snapshot.moment:
+                    return self._look()
             return self._snapshot
         return self._look()
 
@@ -144,6 +149,8 @@ class Reader:
         hidden = self._folder.hidden_in(seen)
         self._snapshot = Snapshot(number, base, recent, change, self._numbering, hidden)
         self._snapshot.views, self._snapshot.log = views, self._recent
+        if recent is not None:
+            self._snapshot.moment = recent.part.moment()
         self._seen = seen  # only now: what could not be opened is looked at again
         return self._snapshot
 

@@ -204,7 +204,14 @@ class Directory:
             yield [_done(number, ResultCode.assertionFailed, text=assertion.FAILED)]
             return
         answerer = self._answerer(snapshot, request, asked.values, key, audience)
-        output = Output(ber.integer(number), answerer, audience, deadline, snapshot)
+        output = Output(
+            ber.integer(number),
+            answerer,
+            audience,
+            deadline,
+            snapshot,
+            lambda hit: prepared.plan.holds(hit, self._numbering),
+        )
         response: list[Control] = []
         try:
             if asked.keys is None and asked.page is None and asked.view is None:
@@ -347,6 +354,14 @@ class Directory:
         finally:
             snapshot.end()
 
+    def is_of(self, key: bytes, name: str) -> bool:
+        """Whether a bind name means the entry with that `dn.key`; nobody else's entry is looked at."""
+        snapshot = self._reader.snapshot()
+        try:
+            return self._names.is_of(snapshot, key, name)
+        finally:
+            snapshot.end()
+
     def passwords(self, key: bytes) -> tuple[bytes, ...]:
         """What is kept as the password of the entry with that `dn.key`, whether anybody can log in with it or not."""
         snapshot = self._reader.snapshot()
@@ -372,4 +387,4 @@ def _done(
 def _reference(hit: Hit) -> tuple[str, list[str]]:
     """The name of a referral and where it leads."""
     found = shown.stored(hit)
-    return found.dn, referrals.uris(found.attributes)
+    return found.dn, referrals.uris(found.attributes | found.operational)

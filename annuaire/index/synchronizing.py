@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import NamedTuple
 from zlib import crc32
 
 from pyroaring import BitMap
@@ -34,7 +35,7 @@ from annuaire.index.prepare import Numbering
 from annuaire.index.query import Bases, Query, SizeLimits
 from annuaire.index.reader import Snapshot
 from annuaire.index.strict import Strict
-from annuaire.index.view_log import Row
+from annuaire.index.view_log import Changed
 from annuaire.ldap import assertion, ber, dn, filters, messages, responses, sync
 from annuaire.ldap.messages import SearchRequest
 from annuaire.ldap.results import ResultCode
@@ -46,7 +47,7 @@ from annuaire.ldap.sync import Asker, Cookie, State
 
 CHUNK_OCTETS = 64 * 1024
 ENTRIES_AT_ONCE = 64
-UUIDS_AT_ONCE = 256
+DELETIONS_AT_ONCE = 256
 # Keys of SCRAM lie beside the hashes and are of use to nobody who is no SASL server of ours.
 KEYS_OF_SASL = b"{SCRAM-"
 
@@ -59,6 +60,8 @@ OPERATIONAL = (
     b"creatorsName",
     b"modifyTimestamp",
     b"modifiersName",
+    b"ref",
+    b"subtreeSpecification",
 )
 
 Slices = Generator[bytes, None, None]
@@ -82,6 +85,8 @@ class _Replica:
     # Digests of the entryUUIDs that it has, where its filter does not tell: four octets each. Two entries in four
     # thousand million have the same; one would then be told as modified when it is new, or deleted without being there.
     content: BitMap | None = None
+    # entryUUIDs told since the cookie that was told last, while it persists.
+    told: set[bytes] = field(default_factory=set)
     code: ResultCode = ResultCode.success  # anything else: a limit of the request ends its refresh
     _queries: dict[int, tuple[Snapshot, Query]] = field(default_factory=dict)
 
@@ -96,6 +101,16 @@ class _Replica:
     def forget(self) -> None:
         """Hold nothing of the index while asleep: a build that nobody reads any more can go."""
         self._queries.clear()
+
+
+class _Gone(NamedTuple):
+    """What a replica may have and is to lose; in the order in which it can be done."""
+
+    height: int  # what lies below others first
+    key: bytes
+    uuid: bytes
+    dn: bytes
+    keys: frozenset[bytes]  # all the names that it may have it under
 
 
 class Synchronizer:
@@ -186,6 +201,7 @@ class Synchronizer:
                     return
                 if head is not None and moved:
                     yield from self._slices(replica, self._changes(replica, rows), now)
+                    replica.told.clear()
                     reached, told = head.moment, max(head.moment, told + 1)
                     yield sync.new_cookie(number, replica.cookie.at(told))
                     continue
@@ -300,13 +316,16 @@ class Synchronizer:
     ) -> list[bytes]:
         """The messages of these entries. Note [Who is hidden meanwhile is not sent] (output.py)."""
         if replica.now is not start:
-            hits = query.still_seen(replica.now, hits, replica.asker.audience)
+            now = replica.query(lambda at: self._query(replica, at)).plan
+            hits = query.still_seen(
+                replica.now, hits, replica.asker.audience, lambda hit: now.holds(hit, self._numbering)
+            )
         found = [self._message(replica, hit, answerer, State.ADD) for hit in hits]
         return [one for one in found if one]
 
     # -------------------------------------------------------------- what changed
 
-    def _rows(self, at: Snapshot, audience: Audience, moment: int | None, until: int) -> list[Row] | None:
+    def _rows(self, at: Snapshot, audience: Audience, moment: int | None, until: int) -> list[Changed] | None:
         if moment is None or at.log is None:
             return None
         if moment == until:
@@ -318,11 +337,11 @@ class Synchronizer:
             if at.recent is None:
                 at.log.end()
 
-    def _changes(self, replica: _Replica, rows: list[Row]) -> Pieces:
+    def _changes(self, replica: _Replica, rows: list[Changed]) -> Pieces:
         """What these rows are to the replica, in an order in which it can be done."""
         clock = Clock()
         there: list[tuple[int, bytes, bytes, State]] = []
-        gone: list[tuple[int, bytes, bytes, bytes]] = []
+        gone: list[_Gone] = []
         for row in rows:
             had = self._had(replica, row)
             hit = self._find(replica, row.uuid)
@@ -330,10 +349,9 @@ class Synchronizer:
                 key = entries.key_of(hit[0].part.details(hit[1]))
                 there.append((_depth(key), key, row.uuid, State.MODIFY if had else State.ADD))
             elif had:
-                if replica.content is not None:
-                    replica.content.discard(crc32(row.uuid))
-                key = self._key(row.dn)
-                gone.append((-_depth(key), key, row.uuid, row.dn))
+                keys = frozenset(map(self._key, row.names))
+                first = self._key(row.names[0])
+                gone.append(_Gone(-_depth(first), first, row.uuid, row.names[0], keys))
             if clock.over():
                 yield None
                 clock.restart()
@@ -341,12 +359,14 @@ class Synchronizer:
         gone.sort()
         # A name that was given to another entry must be free before that one comes.
         taken = {key for _, key, _, _ in there}
-        yield from self._deletions(replica, [one for one in gone if one[1] in taken])
+        yield from self._deletions(replica, [one for one in gone if not taken.isdisjoint(one.keys)])
         for _, _, uuid, state in there:
             hit = self._find(replica, uuid)
             if hit is not None:  # otherwise it changed again, and that will be told
                 if replica.content is not None:
                     replica.content.add(crc32(uuid))
+                elif not replica.refreshing:
+                    replica.told.add(uuid)
                 answerer = self._answerer(replica.now, replica.request)
                 yield [self._message(replica, hit, answerer, State.ADD if replica.refreshing else state)]
                 if replica.code != ResultCode.success:
@@ -354,27 +374,36 @@ class Synchronizer:
             if clock.over():
                 yield None
                 clock.restart()
-        yield from self._deletions(replica, [one for one in gone if one[1] not in taken])
+        yield from self._deletions(replica, [one for one in gone if taken.isdisjoint(one.keys)])
 
-    def _deletions(self, replica: _Replica, gone: list[tuple[int, bytes, bytes, bytes]]) -> Pieces:
-        for at in range(0, len(gone), UUIDS_AT_ONCE):
-            some = gone[at : at + UUIDS_AT_ONCE]
-            if replica.refreshing:
-                yield [sync.deleted(replica.number, [uuid for _, _, uuid, _ in some])]
-            else:  # RFC 4533 §3.4.2: each with its name
-                yield [
-                    sync.entry(replica.number, responses.entry(name, b""), State.DELETE, uuid)
-                    for _, _, uuid, name in some
-                ]
+    def _deletions(self, replica: _Replica, gone: list[_Gone]) -> Pieces:
+        """Each with its name (RFC 4533 §3.4.2), when it comes back as well.
 
-    def _had(self, replica: _Replica, row: Row) -> bool:
-        """Whether the replica's content had the entry before a row.
-
-        Of a filter it is not known to those who ask again: they take the deletion of what they never had for done.
+        Of a set of entryUUIDs (§2.5) slapd 2.5 leaves those alone whose entryCSN is later than its contextCSN, and
+        makes the one of its own clock: whoever came last before it was cut off, and hid meanwhile, would stay for ever.
         """
-        if not row.seen or not self._in_scope(replica, self._key(row.dn)):
+        for at in range(0, len(gone), DELETIONS_AT_ONCE):
+            some = gone[at : at + DELETIONS_AT_ONCE]
+            if (
+                replica.content is not None
+            ):  # not before it is told: somebody who hides may interrupt this work
+                replica.content -= BitMap([crc32(one.uuid) for one in some])
+            yield [
+                sync.entry(replica.number, responses.entry(one.dn, b""), State.DELETE, one.uuid)
+                for one in some
+            ]
+
+    def _had(self, replica: _Replica, row: Changed) -> bool:
+        """Whether the replica may have the entry.
+
+        One that asks again may have been told more than its cookie says, and of a filter it is not known what it has:
+        it takes the deletion of what it never had for done.
+        """
+        if not any(self._in_scope(replica, self._key(name)) for name in row.names):
             return False
-        return replica.content is None or crc32(row.uuid) in replica.content
+        if replica.content is not None:
+            return crc32(row.uuid) in replica.content
+        return replica.refreshing or row.seen or row.uuid in replica.told
 
     def _find(self, replica: _Replica, uuid: bytes) -> Hit | None:
         """The entry of an entryUUID, when it is in the content now."""

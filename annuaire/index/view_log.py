@@ -54,6 +54,14 @@ class Row(NamedTuple):
     dn: bytes  # its name before
 
 
+class Changed(NamedTuple):
+    """An entry whose content changed for one audience after some moment."""
+
+    uuid: bytes
+    seen: bool  # whether the audience saw it at that moment
+    names: tuple[bytes, ...]  # under which the audience saw it since, until it was what it is now
+
+
 def now() -> int:
     """Microseconds since 1970."""
     return time.time_ns() // 1000
@@ -247,8 +255,8 @@ class LogReader:
         prefix = _rows_name(audience)
         return self._scan(prefix, prefix)
 
-    def since(self, audience: Audience, moment: int, until: int) -> list[Row] | None:
-        """The first row of each entry that changed after a moment, up to another.
+    def since(self, audience: Audience, moment: int, until: int) -> list[Changed] | None:
+        """Each entry that changed after a moment, up to another, once.
 
         None: nobody knows what was at that moment, or not any more.
         """
@@ -258,12 +266,15 @@ class LogReader:
         if moment not in (head.begins, head.moment) and not self._is_moment(audience, moment):
             return None
         prefix = _rows_name(audience)
-        rows: dict[bytes, Row] = {}
+        rows: dict[bytes, Changed] = {}
         for key, raw in self._scan(prefix, prefix + _PLACE.pack(moment + 1, 0)):
             if _place(key) > until:
                 break
-            row = _unpack(raw)
-            rows.setdefault(row.uuid, row)
+            uuid, seen, name = _unpack(raw)
+            before = rows.get(uuid) or Changed(uuid, seen, ())
+            if seen and name not in before.names:
+                before = before._replace(names=(*before.names, name))
+            rows[uuid] = before
         return list(rows.values())
 
     def _is_moment(self, audience: Audience, moment: int) -> bool:

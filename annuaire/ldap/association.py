@@ -114,10 +114,11 @@ class Association:
         self._look_at = now + LOOK_SECONDS
         return True
 
-    def _unbind(self) -> None:
-        """A stranger again; a SASL bind under way is over."""
+    def _unbind(self) -> bytes:
+        """A stranger again, a SASL bind under way is over, and so are transactions: the notices that tell so."""
         self._challenge = None
         self._become(Identity("", self.channel.unbound))
+        return self.transactions.abort()
 
     @property
     def sleeping(self) -> int:

@@ -72,3 +72,7 @@ class Directory(Protocol):
     def account(self, name: str) -> Account | None:
         """Whom a bind name, a DN as typed or an address, stands for."""
         ...
+
+    def is_of(self, key: bytes, name: str) -> bool:
+        """Whether a bind name means the entry with that `dn.key`; nobody else's entry is looked at."""
+        ...

@@ -243,6 +243,8 @@ class _Tests:
                 return _undefined
             rule = attribute.equality_rule
             normalise = self._replaced(attribute) or rule.normalise
+            if attribute.key == OBJECT_CLASS and described is not None:  # which names no entry
+                return self._of_class(self._selection(described), item.value)
         else:
             named = self._schema.rule(item.rule)
             if named is None or (attribute is not None and not matching.suits(named, attribute)):

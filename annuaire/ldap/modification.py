@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from annuaire.ldap import syntaxes
 from annuaire.ldap.results import ResultCode
-from annuaire.ldap.schema import Schema, Violation
+from annuaire.ldap.schema import AttributeType, Schema, Violation
 
 Attributes = dict[str, list[bytes]]
 
@@ -84,8 +85,21 @@ def apply(
             raise ModificationError(
                 ResultCode.constraintViolation, description, f"{description} is kept by the server alone"
             )
+        wrong = no_increment(known, description, values) if operation == INCREMENT else None
+        if wrong is not None:
+            raise ModificationError(*wrong)
         _apply_one(result, operation, description, list(values), schema)
     return result
+
+
+def no_increment(known: AttributeType, description: str, values: Sequence[bytes]) -> Violation | None:
+    """Why values increment nothing, whatever an entry has (RFC 4525 §3)."""
+    if known.syntax != syntaxes.INTEGER:
+        text = f"{description} is no whole number: nothing increments it"
+        return Violation(ResultCode.constraintViolation, description, text)
+    if len(values) != 1:
+        return Violation(ResultCode.protocolError, description, f"{description}: an increment is one value")
+    return None
 
 
 def _apply_one(
@@ -137,7 +151,7 @@ def _incremented(description: str, present: list[bytes], values: list[bytes]) ->
         raise ModificationError(
             ResultCode.noSuchAttribute, description, f"{description}: the entry has no such attribute"
         )
-    if len(values) != 1 or not all(_WHOLE_NUMBER.fullmatch(value) for value in (*values, *present)):
+    if not all(_WHOLE_NUMBER.fullmatch(value) for value in (*values, *present)):
         raise ModificationError(
             ResultCode.constraintViolation,
             description,

@@ -1,13 +1,15 @@
-"""What Modify DN does to names and values (RFC 4511 §4.9): pure functions, asked by imports and by LDAP writes."""
+"""What names do to values and Modify DN to both (RFC 4511 §4.7, §4.9): pure, asked by imports and by LDAP writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from annuaire.ldap import modification
+from annuaire.ldap import dn, modification
 from annuaire.ldap.dn import Dn, Rdn
 from annuaire.ldap.modification import Attributes
-from annuaire.ldap.schema import Schema
+from annuaire.ldap.results import ResultCode
+from annuaire.ldap.schema import Schema, Violation
+from annuaire.ldap.tree import Tree
 
 
 def holds(attributes: Mapping[str, Sequence[bytes]], pair: tuple[str, str], schema: Schema) -> bool:
@@ -15,6 +17,26 @@ def holds(attributes: Mapping[str, Sequence[bytes]], pair: tuple[str, str], sche
     description = schema.canonical(pair[0])
     form = modification.forms(description, [pair[1].encode()], schema)[0]
     return form in modification.forms(description, attributes.get(description, []), schema)
+
+
+def complete(attributes: Attributes, rdn: Rdn, schema: Schema) -> None:
+    """RFC 4511 §4.7: the values of its name need not be given twice."""
+    for pair in rdn.pairs:
+        description, value = schema.canonical(pair[0]), pair[1].encode()
+        given = attributes.setdefault(description, [])
+        if value not in given and not holds(attributes, pair, schema):
+            given.append(value)
+
+
+def fault(old: bytes, new: bytes, planted: Tree) -> Violation | None:
+    """Why no entry moves from one key to another, wherever entries are."""
+    if not planted.same_context(old, new):
+        text = "an entry does not move from one naming context to another"
+        return Violation(ResultCode.affectsMultipleDSAs, "", text)
+    if old != new and (dn.is_within(new, old) or dn.is_within(old, new)):
+        text = "an entry is put neither below nor above itself"
+        return Violation(ResultCode.unwillingToPerform, "", text)
+    return None
 
 
 def values(

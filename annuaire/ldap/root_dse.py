@@ -162,7 +162,8 @@ def _root_dse(
         "supportedControl": sorted(capabilities.CONTROLS),
         "supportedExtension": sorted(extensions),
         "supportedFeatures": list(capabilities.FEATURES),
-        "supportedLDAPVersion": ["3", "2"],
+        # Binds of version 2 are taken for Postfix, not the rest of it (RFC 3494): slapd tells 3 alone as well.
+        "supportedLDAPVersion": ["3"],
         "supportedSASLMechanisms": list(mechanisms),
         "altServer": list(alternatives),
         "vendorName": [VENDOR],

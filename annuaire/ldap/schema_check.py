@@ -135,6 +135,10 @@ class Check:
         for value in values:
             known = self._classes.get(value.decode("utf-8", "replace").lower())
             if known is None:
+                described = self._attributes.get(OBJECT_CLASS)
+                if described is not None and not described.valid(value):
+                    result.violations.append(_invalid(described.name, described, value))
+                    continue
                 result.violations.append(
                     _class_violation(f"object class {_shown(value)} is not in the schema")
                 )

@@ -118,6 +118,8 @@ class Selection:
         # RFC 4512 §2.5.1: who asks a type asks its subtypes.
         family = attribute.supertypes if attribute is not None else (key,)
         syntax = attribute.syntax if attribute is not None else None
+        # RFC 4512 §3.4.2: whoever wrote it, `ref` of a referral for instance.
+        operational = operational or (attribute is not None and attribute.operational)
         matches = [
             asked
             for asked in self.asked

@@ -433,7 +433,7 @@ class Session(Association):
     def _refused_control(self, message: Message) -> bytes | None:
         refused = refusals.control(message)
         if refused is not None and type(message.operation) is BindRequest:
-            self._unbind()
+            return self._unbind() + refused
         return refused
 
     def _start_tls(self, message: Message, request: ExtendedRequest, outstanding: bool) -> bytes:
@@ -451,7 +451,8 @@ class Session(Association):
             return answer + self.disconnect(ResultCode.protocolError, text)
         self.starting_tls = True
         self.idle = False
-        return extended.start_tls_answer(message.message_id, ResultCode.success)
+        aborted = self.transactions.abort()  # nobody in TLS ends what somebody in clear began
+        return aborted + extended.start_tls_answer(message.message_id, ResultCode.success)
 
     def _wait_for(self, message: Message, work: PasswordCheck | WriteJob, now: float) -> bytes:
         """Leave work that takes its time to others; nothing else is begun meanwhile."""
@@ -474,11 +475,10 @@ class Session(Association):
 
     def _undecodable(self, error: Malformed) -> bytes:
         if isinstance(error, BadRequest) and error.message_id != _NO_CONNECTION:
-            if error.response_tag == responses.BIND_RESPONSE:
-                self._unbind()
             if error.response_tag is None:
                 return b""
-            return responses.result(
+            aborted = self._unbind() if error.response_tag == responses.BIND_RESPONSE else b""
+            return aborted + responses.result(
                 error.message_id, error.response_tag, ResultCode.protocolError, text=error.public
             )
         return self.disconnect(ResultCode.protocolError, error.public)

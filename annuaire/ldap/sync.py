@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from collections.abc import Iterable
 from enum import IntEnum
 from time import gmtime, strftime, strptime
 from typing import NamedTuple
@@ -26,7 +25,7 @@ REFRESH_ONLY, REFRESH_AND_PERSIST = 1, 3
 # slapd's own is below a hundred octets; one with the CSNs of many servers is no cookie of ours.
 COOKIE_MAX = 4096
 
-_NEW_COOKIE, _REFRESH_DELETE, _REFRESH_PRESENT, _ID_SET = 0x80, 0xA1, 0xA2, 0xA3
+_NEW_COOKIE, _REFRESH_DELETE, _REFRESH_PRESENT = 0x80, 0xA1, 0xA2
 _RID = re.compile(r"rid=(\d{1,3})(?:,|\Z)")
 _CSN = re.compile(r"(?:[=;]|\A)(\d{14})\.(\d{6})Z#000000#000#000000(?=[,;]|\Z)")
 
@@ -148,10 +147,3 @@ def refreshed(message_id: int, cookie: bytes, refresh_deletes: bool) -> bytes:
     """The end of the refresh stage when there is a persist stage behind it."""
     tag = _REFRESH_DELETE if refresh_deletes else _REFRESH_PRESENT
     return responses.intermediate_response(message_id, INFO, ber.sequence((ber.octets(cookie),), tag))
-
-
-def deleted(message_id: int, uuids: Iterable[bytes]) -> bytes:
-    """Entries that are no more, or not for this consumer."""
-    members = ber.sequence([ber.octets(uuid) for uuid in uuids], ber.SET)
-    value = ber.sequence((ber.boolean(True), members), _ID_SET)
-    return responses.intermediate_response(message_id, INFO, value)

@@ -76,18 +76,11 @@ def _check(written: str, values: Sequence[bytes], schema: Schema, operation: int
                 ResultCode.invalidAttributeSyntax, f"{description}: value #{number} is not {_syntax(known)}"
             )
     if operation == INCREMENT:
-        _increments(description, known, values)
+        wrong = modification.no_increment(known, description, values)
+        if wrong is not None:
+            raise WriteRefusedError(wrong.code, wrong.text)
     if operation in (ADD_VALUES, REPLACE_VALUES):
         _several(description, known, values, schema)
-
-
-def _increments(description: str, known: AttributeType, values: Sequence[bytes]) -> None:
-    if known.syntax != syntaxes.INTEGER:  # RFC 4525 §3
-        raise WriteRefusedError(
-            ResultCode.constraintViolation, f"{description} is no whole number: nothing increments it"
-        )
-    if len(values) != 1:
-        raise WriteRefusedError(ResultCode.protocolError, f"{description}: an increment is one value")
 
 
 def _several(description: str, known: AttributeType, values: Sequence[bytes], schema: Schema) -> None:

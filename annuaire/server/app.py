@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,8 @@ from annuaire.server.observe import OperationLog
 from annuaire.server.passwords import Passwords
 from annuaire.server.threads import PasswordThreads
 from annuaire.server.writes import StoreWrites, WriteThread
+
+log = logging.getLogger("annuaire.server")
 
 # How long a stopping worker waits for its clients to take what was answered.
 GOODBYE_SECONDS = 2.0
@@ -94,7 +97,7 @@ class Application:
         self._remembered = Remembered(config.limits.bind_cache)
         self._followers = Followers()
         self._certificates = _certificates(config)
-        self._looking = LoopingCall(self._certificates.look) if self._certificates is not None else None
+        self._looking = LoopingCall(self._look) if self._certificates is not None else None
         self._by_network = strangers.by_network(config)
         self._external = strangers.external(config, self.schema)
         self._proxies = strangers.proxies(config)
@@ -112,6 +115,10 @@ class Application:
             lambda: self.writes.reached,
         )
         self.directory.monitor = Monitor(self.schema, reading.now)
+        most = connections.room(config.limits.connections)
+        if most < config.limits.connections:
+            log.warning("[limits] connections: %d at most, for want of open files (ulimit -n)", most)
+        self._crowd = connections.Crowd(most)
         self._factories: list[ldap.LdapFactory | postfix.PostfixFactory] = []
         self._ports: list[Any] = []
         self._listeners = [(one, self._factory(one.place)) for one in inherited]
@@ -131,6 +138,14 @@ class Application:
         """What the supervisor asks for on SIGHUP: certificates anew."""
         if self._certificates is not None:
             self._certificates.reload()
+            self._look()
+
+    def _look(self) -> None:
+        assert self._certificates is not None
+        self._certificates.look()
+        for factory in self._factories:
+            if isinstance(factory, ldap.LdapFactory):
+                factory.look_at_certificates()
 
     async def stop(self) -> None:
         """Accept no more, tell every client, and give them a moment to read it."""
@@ -153,7 +168,7 @@ class Application:
         spoken = self._spoken(place)
         if not self._proxies:
             return spoken
-        return proxied.Introducing(spoken, self._proxies, self._reactor, self._config.limits.connections)
+        return proxied.Introducing(spoken, self._proxies, self._reactor, self._crowd)
 
     def _spoken(self, place: Place) -> ldap.LdapFactory | postfix.PostfixFactory:
         limits = self._config.limits
@@ -161,9 +176,11 @@ class Application:
         if place.protocol in postfix.CONNECTIONS:
             kind = postfix.CONNECTIONS[place.protocol]
             asked = postfix.PostfixFactory(kind, self._answers, self._reactor, bounds, self._loads)
+            asked.crowd = self._crowd
             self._factories.append(asked)
             return asked
         factory = ldap.LdapFactory(self._service(place), self._passwords, self._reactor, bounds, self._loads)
+        factory.crowd = self._crowd
         factory.stranger = strangers.at(place, self._by_network)
         factory.certificates = self._certificates
         factory.tls_first = place.protocol == "ldaps"

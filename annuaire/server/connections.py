@@ -4,6 +4,7 @@ how an answer reaches the client soonest. What is spoken on them is each protoco
 
 from __future__ import annotations
 
+import resource
 import socket
 import struct
 from collections import Counter
@@ -22,6 +23,8 @@ WAITS_MAX = 3
 WAIT_SECONDS = 0.001
 # How often connections are looked at for silence; the limit itself is in minutes.
 SWEEP_SECONDS = 5.0
+# Open files that are no connections: the index old and new, the store, threads, pipes, what is refused right now.
+OWN_FILES = 200
 
 
 class Connection(Protocol):
@@ -42,6 +45,34 @@ class Bounds(NamedTuple):
     idle: float = 900.0
 
 
+class Crowd:
+    """How many connections a worker has, over all that it listens at: each is an open file, and those have an end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+
+    def enter(self) -> bool:
+        """Whether there is room for one more; it is then counted until it leaves."""
+        if self._count >= self._most:
+            return False
+        self._count += 1
+        return True
+
+    def leave(self) -> None:
+        self._count -= 1
+
+
+def room(connections: int) -> int:
+    """How many connections this process may have of those asked for: it takes as many open files as it is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OWN_FILES
+    if soft < wanted:
+        soft = min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(connections, soft - OWN_FILES))
+
+
 class BoundedFactory(protocol.Factory):
     """Admits connections within bounds, and closes those that say nothing."""
 
@@ -52,6 +83,7 @@ class BoundedFactory(protocol.Factory):
         self.connections: set[Any] = set()
         self._per_client: Counter[str] = Counter()
         self._bounds = bounds
+        self.crowd = Crowd(bounds.connections)  # shared with others, or this listener's own
         self._loads = loads
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
@@ -68,9 +100,7 @@ class BoundedFactory(protocol.Factory):
 
     def admit(self, connection: Connection) -> bool:
         """Whether one more may be served; it is then one of `connections` until `forget`."""
-        if len(self.connections) >= self._bounds.connections:
-            return False
-        if self._per_client[connection.client] >= self._bounds.per_client:
+        if self._per_client[connection.client] >= self._bounds.per_client or not self.crowd.enter():
             return False
         self.connections.add(connection)
         self._per_client[connection.client] += 1
@@ -82,6 +112,7 @@ class BoundedFactory(protocol.Factory):
     def forget(self, connection: Connection) -> None:
         if connection in self.connections:
             self.connections.discard(connection)
+            self.crowd.leave()
             if self._loads is not None:
                 self._loads.closed(monotonic())
             self._per_client[connection.client] -= 1

@@ -23,6 +23,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet import interfaces, protocol
 from twisted.internet.base import DelayedCall
+from twisted.internet.task import cooperate
 from twisted.python import failure
 from zope.interface import implementer
 
@@ -61,13 +62,15 @@ class LdapConnection(protocol.Protocol):
         self._checking = False
         self._open = False
         self._tls = False  # it has begun
+        self._shown: tls.Shown | None = None
 
     # ------------------------------------------------------------ from the transport
 
     def connectionMade(self) -> None:
         self.client = connections.client_of(self.transport)
         factory, peer = self.factory, connections.peer_of(self.transport)
-        port = getattr(self.transport.getPeer(), "port", None)
+        # For the log: a unix socket has no port that would tell two connections apart.
+        port = getattr(self.transport.getPeer(), "port", None) or getattr(self.transport, "sessionno", None)
         process = "" if peer is None else external.process_name(*peer)
         channel = Channel(factory.stranger(self.client), local=peer is not None, process=process)
         name = f"{self.client}:{port}" if port else self.client
@@ -87,16 +90,23 @@ class LdapConnection(protocol.Protocol):
 
     def handshakeCompleted(self) -> None:
         session, connection = self._session, self.transport.getHandle()
+        if self.factory.certificates is not None:
+            self._shown = self.factory.certificates.shown_on(connection)
+        subject = tls.subject(connection)
+        if self._shown is not None and not subject:
+            log.info("tls client=%s: its certificate has no subject that can be read", self.client)
         session.secured(
             replace(
                 session.channel,
                 encrypted=True,
-                certificate=tls.subject(connection),
+                certificate=subject,
                 binding=tls.binding(connection),
             )
         )
 
     def dataReceived(self, data: bytes) -> None:
+        if not self._open:
+            return  # the end was said; what comes now is on the way to the client's own
         now = monotonic()
         self.active_at = now
         session = self._session
@@ -215,6 +225,10 @@ class LdapConnection(protocol.Protocol):
         self._cancel_turn()
         if self._open:
             self._open = False
+            if not self._reading:
+                # TLS ends when the client says so, too: whoever is not listened to would be there until the idle limit.
+                self._reading = True
+                self.transport.resumeProducing()
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 
@@ -223,6 +237,15 @@ class LdapConnection(protocol.Protocol):
         if self._open:
             self._send(self._session.disconnect(code, text))
             self._leave()
+
+    def look(self) -> None:
+        """Whoever came with a certificate stays no longer than it holds."""
+        certificates, shown = self.factory.certificates, self._shown
+        if self._open and certificates is not None and shown is not None and not certificates.holds(shown):
+            log.info("tls client=%s: its certificate does not hold any more", self.client)
+            # RFC 4511 §4.4.1: what protected the association has failed.
+            text = "the certificate that was shown here does not hold any more"
+            self.disconnect(ResultCode.strongerAuthRequired, text)
 
     def abort(self) -> None:
         """Close without waiting for a client that does not read."""
@@ -250,6 +273,10 @@ class LdapFactory(BoundedFactory):
         self.passwords = passwords
         self.waker = Waker(reactor, lambda: service.directory.moved())
         self.stranger: Callable[[str], Audience] = lambda _address: service.anonymous
+
+    def look_at_certificates(self) -> None:
+        """In slices: all of them are verified anew when the CA is another."""
+        cooperate(connection.look() for connection in list(self.connections))
 
     def disconnect_all(self, text: str) -> None:
         for connection in list(self.connections):

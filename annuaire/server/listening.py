@@ -110,7 +110,13 @@ def _tcp(place: Place, kind: str, port: int, options: dict[str, str]) -> socket.
 
 def _unix(place: Place, path: Path, options: dict[str, str]) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # The state's lock says that nobody else serves here: what is found is a dead server's.
+    # The state's lock says that no annuaire serves here: what is found is a dead server's, unless it is another one.
+    until = time.monotonic() + PATIENCE
+    while _answers(path):
+        if time.monotonic() > until:
+            listening.close()
+            raise Misconfigured(f"[listen] {place.name}: {place.endpoint}: somebody else listens there")
+        time.sleep(0.1)
     with contextlib.suppress(OSError):
         if path.is_socket():
             path.unlink()
@@ -123,6 +129,18 @@ def _unix(place: Place, path: Path, options: dict[str, str]) -> socket.socket:
     path.chmod(int(options.get("mode", "660"), 8))
     listening.listen(int(options.get("backlog", BACKLOG)))
     return listening
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        try:
+            client.connect(str(path))
+        except BlockingIOError:  # its queue is full
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _bind(place: Place, listening: socket.socket, address: tuple[str, int] | str) -> None:

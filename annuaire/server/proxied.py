@@ -19,6 +19,7 @@ from zope.interface import implementer
 from annuaire.domain.networks import Networks
 from annuaire.errors import Malformed
 from annuaire.server import connections
+from annuaire.server.connections import Crowd
 from annuaire.server.proxy_header import Client, Header
 
 log = logging.getLogger("annuaire.server")
@@ -43,7 +44,6 @@ class Introduction(protocol.Protocol):
         self._late: DelayedCall | None = None
 
     def connectionMade(self) -> None:
-        self._introducing.waiting += 1
         self._late = self._introducing.reactor.callLater(
             HEADER_SECONDS, self._leave, "no PROXY header in time"
         )
@@ -65,7 +65,7 @@ class Introduction(protocol.Protocol):
 
     def _end(self) -> None:
         if self._late is not None:
-            self._introducing.waiting -= 1
+            self._introducing.crowd.leave()
             if self._late.active():
                 self._late.cancel()
             self._late = None
@@ -98,12 +98,11 @@ class Introduction(protocol.Protocol):
 class Introducing:
     """The factory of a listener that proxies may connect to, in front of the listener's own."""
 
-    def __init__(self, factory: Any, proxies: Networks[bool], reactor: Any, waiting_max: int) -> None:
+    def __init__(self, factory: Any, proxies: Networks[bool], reactor: Any, crowd: Crowd) -> None:
         self.factory = factory
         self.reactor = reactor
-        self.waiting = 0
+        self.crowd = crowd
         self._proxies = proxies
-        self._waiting_max = waiting_max
 
     def doStart(self) -> None:
         self.factory.doStart()
@@ -114,4 +113,4 @@ class Introducing:
     def buildProtocol(self, address: Any) -> Any:
         if not self._proxies.find(getattr(address, "host", "") or ""):
             return self.factory.buildProtocol(address)
-        return Introduction(self) if self.waiting < self._waiting_max else None
+        return Introduction(self) if self.crowd.enter() else None

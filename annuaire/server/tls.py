@@ -12,12 +12,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
@@ -35,6 +36,16 @@ _SESSION_ID = b"annuaire"
 LOOK_SECONDS = 10.0
 # How often it is told again that the certificate is too old.
 WARN_SECONDS = 24 * 3600.0
+
+
+@dataclass(slots=True)
+class Shown:
+    """A client's certificate, and what it rests on."""
+
+    certificate: crypto.X509
+    chain: list[crypto.X509]  # what the client sent beside it
+    ends: float  # seconds since 1970, of the first to end between it and its CA
+    judged_by: SSL.Context
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -66,8 +77,35 @@ class Certificates:
         """Read the files again if they have changed since they were read last."""
         if self._state() != self._seen:
             self.reload()
-        elif time.monotonic() > self._warned_at + WARN_SECONDS:
+            return
+        if time.monotonic() > self._warned_at + WARN_SECONDS:
             self._warn()
+
+    def shown_on(self, connection: SSL.Connection) -> Shown | None:
+        """The certificate that a client showed in the handshake which has just ended, if any."""
+        certificate = connection.get_peer_certificate()
+        if certificate is None:
+            return None
+        ends = validity.ends(connection.get_verified_chain() or [certificate])
+        # Not by the newest files: they may have been read while the handshake went on.
+        judged_by = connection.get_context()
+        return Shown(certificate, connection.get_peer_cert_chain() or [], ends, judged_by)
+
+    def holds(self, shown: Shown) -> bool:
+        """Whether a certificate that was right when its connection began would begin another one now."""
+        if time.time() > shown.ends:
+            return False
+        if shown.judged_by is not self._context:
+            store = self._context.get_cert_store()
+            try:
+                if store is None:
+                    return False
+                judged = crypto.X509StoreContext(store, shown.certificate, shown.chain)
+                shown.ends = validity.ends(judged.get_verified_chain())
+            except crypto.X509StoreContextError:
+                return False
+            shown.judged_by = self._context
+        return True
 
     def _warn(self) -> None:
         """Clients refuse what does not hold, and tell nobody here."""
@@ -146,8 +184,8 @@ def shown(error: BaseException, connection: SSL.Connection) -> str:
 
 def subject(connection: SSL.Connection) -> str:
     """Of the client's certificate, as RFC 4514 writes it; empty when it showed none."""
-    shown = connection.get_peer_certificate(as_cryptography=True)
-    return shown.subject.rfc4514_string() if shown is not None else ""
+    shown = connection.get_peer_certificate()
+    return validity.subject_of(shown) if shown is not None else ""
 
 
 def binding(connection: SSL.Connection) -> Callable[[str], bytes | None]:

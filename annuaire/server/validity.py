@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -85,9 +87,27 @@ def verified(connection: SSL.Connection, shown: crypto.X509, code: int, depth: i
     if not good:
         cause = _CAUSES.get(code, f"X509 error {code}")
         place = "" if depth == 0 else f", {depth} above the client's"
-        subject = _printable(shown.to_cryptography().subject.rfc4514_string())
+        subject = _printable(subject_of(shown) or "its subject cannot be read")
         connection.set_app_data(f"{cause} ({subject}{place})")
     return bool(good)
+
+
+def subject_of(certificate: crypto.X509) -> str:
+    """As RFC 4514 writes it; empty when there is none that can be read: OpenSSL takes what cryptography does not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a stranger sends is nothing to warn the operator of
+            return certificate.to_cryptography().subject.rfc4514_string()
+    except ValueError:
+        return ""
+
+
+def ends(chain: Iterable[crypto.X509]) -> float:
+    """When the first of these ends, in seconds since 1970."""
+    moments = [one.get_notAfter() or b"19700101000000Z" for one in chain]
+    return min(
+        datetime.strptime(moment.decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC) for moment in moments
+    ).timestamp()
 
 
 def _printable(subject: str) -> str:

@@ -19,6 +19,9 @@ from annuaire.store.entries import EntryRow
 from annuaire.store.staging_tables import INDEXES, NO_PARENT, STAGED, STATE, TABLES, StagedRow, State
 from annuaire.store.working import ROWS_AT_ONCE, WorkingTables
 
+# What is told of entries below others of some structural classes (code and reason), and these.
+Closed = tuple[tuple[int, str], frozenset[str]]
+
 
 class Staging(WorkingTables):
     """What a file of entries says, and what becomes of them."""
@@ -109,8 +112,13 @@ class Staging(WorkingTables):
             " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = m.line)"
         )
 
-    def refuse_orphans(self) -> None:
-        """Each new entry above which there is nothing, neither in the store nor in the file."""
+    def refuse_misplaced(self, closed: Iterable[Closed]) -> None:
+        """Each new entry below one of a closed class, or below nothing, be it in the store or in the file."""
+        kinds = list(closed)
+        if self._find_above(*_in([name for _, names in kinds for name in names])):
+            for refusal, names in kinds:
+                if self._find_above(*_in(names)):
+                    self._refuse_below(*refusal)
         while True:  # what was refused may leave others without parent
             self.execute("DELETE FROM {t}missing")
             self.execute(
@@ -120,18 +128,35 @@ class Staging(WorkingTables):
                 " AND NOT EXISTS (SELECT 1 FROM {t}staged p WHERE p.key = d.parent"
                 "   AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = p.line))"
             )
-            if not self.number("SELECT count(*) FROM {t}missing"):
+            if not self.number("SELECT count(*) FROM {t}missing") or not self._refuse_below(32, NO_PARENT):
                 return
-            before = self.count_refused()
-            self.execute(
-                "INSERT INTO {t}refused (line, dn, code, reason) SELECT s.line, s.dn, 32, :reason"
-                " FROM {t}staged s WHERE s.kind <> 2 AND s.parent IN (SELECT parent FROM {t}missing)"
-                " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = s.line)"
-                " AND NOT EXISTS (SELECT 1 FROM {t}matched m WHERE m.line = s.line)",
-                reason=NO_PARENT,
-            )
-            if self.count_refused() == before:
-                return
+
+    def _find_above(self, which: str, names: dict[str, str]) -> int:
+        """Put aside the parents in the file whose structural class is one of these."""
+        self.execute("DELETE FROM {t}missing")
+        self.execute(
+            "INSERT INTO {t}missing (parent) SELECT d.parent FROM (SELECT DISTINCT parent FROM {t}staged"
+            " WHERE kind <> 2) d"
+            f" WHERE EXISTS (SELECT 1 FROM entries e WHERE e.key = d.parent AND e.structural {which})"
+            f" OR EXISTS (SELECT 1 FROM {{t}}staged p WHERE p.key = d.parent AND p.structural {which}"
+            "   AND NOT EXISTS (SELECT 1 FROM {t}matched m WHERE m.line = p.line)"
+            "   AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = p.line))",
+            **names,
+        )
+        return self.number("SELECT count(*) FROM {t}missing")
+
+    def _refuse_below(self, code: int, reason: str) -> bool:
+        """Refuse each new entry right below what was put aside; whether there is one."""
+        before = self.count_refused()
+        self.execute(
+            "INSERT INTO {t}refused (line, dn, code, reason) SELECT s.line, s.dn, :code, :reason"
+            " FROM {t}staged s WHERE s.kind <> 2 AND s.parent IN (SELECT parent FROM {t}missing)"
+            " AND NOT EXISTS (SELECT 1 FROM {t}refused r WHERE r.line = s.line)"
+            " AND NOT EXISTS (SELECT 1 FROM {t}matched m WHERE m.line = s.line)",
+            code=int(code),
+            reason=reason,
+        )
+        return self.count_refused() != before
 
     def staged(self, line: int) -> StagedRow | None:
         row = self.execute(f"SELECT {STAGED} FROM {{t}}staged WHERE line = :line", line=line).first()
@@ -210,22 +235,37 @@ class Staging(WorkingTables):
             is not None
         )
 
-    def refuse_adrift(self) -> None:
-        """Each new entry of a file of changes above which there will be nothing."""
+    def refuse_adrift(self, closed: Iterable[Closed]) -> None:
+        """The same of a file of changes: each entry that it adds, by what will be above it."""
+        for (code, reason), names in closed:
+            which, values = _in(names)
+            self._refuse_states(
+                f"EXISTS (SELECT 1 FROM {{t}}states p WHERE p.key = t.parent AND p.gone = 0 AND p.structural {which})"
+                f" OR EXISTS (SELECT 1 FROM entries e WHERE e.key = t.parent AND e.structural {which}"
+                "   AND NOT EXISTS (SELECT 1 FROM {t}states p WHERE p.entry = e.id))",
+                code=int(code),
+                reason=reason,
+                **values,
+            )
         before = -1
         while (refused := self.count_refused()) != before:
             before = refused
-            self.execute(
-                "INSERT INTO {t}refused (line, dn, code, reason) SELECT t.line, t.dn, 32, :reason FROM {t}states t"
-                " WHERE t.entry IS NULL AND t.gone = 0 AND t.parent <> {empty}"
+            self._refuse_states(
+                "t.parent <> {empty}"
                 " AND NOT EXISTS (SELECT 1 FROM {t}states p WHERE p.key = t.parent AND p.gone = 0)"
                 " AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.key = t.parent"
                 "   AND NOT EXISTS (SELECT 1 FROM {t}states p WHERE p.entry = e.id))",
+                code=32,
                 reason=NO_PARENT,
             )
-            self.execute(
-                "DELETE FROM {t}states WHERE entry IS NULL AND line IN (SELECT line FROM {t}refused)"
-            )
+
+    def _refuse_states(self, condition: str, **values: object) -> None:
+        self.execute(
+            "INSERT INTO {t}refused (line, dn, code, reason) SELECT t.line, t.dn, :code, :reason FROM {t}states t"
+            f" WHERE t.entry IS NULL AND t.gone = 0 AND ({condition})",
+            **values,
+        )
+        self.execute("DELETE FROM {t}states WHERE entry IS NULL AND line IN (SELECT line FROM {t}refused)")
 
     def adds_in_order(self, after: int, limit: int = ROWS_AT_ONCE) -> list[StagedRow]:
         rows = self.execute(
@@ -242,6 +282,12 @@ class Staging(WorkingTables):
             limit=limit,
         )
         return [(row[0], row[1]) for row in rows]
+
+
+def _in(names: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """A condition that holds of these names, and what it binds."""
+    bound = {f"name{number}": name for number, name in enumerate(names)}
+    return f"IN ({', '.join(f':{one}' for one in bound)})", bound
 
 
 @contextmanager

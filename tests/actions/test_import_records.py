@@ -206,6 +206,37 @@ def test_whoever_shares_an_address_is_concerned(store):
     assert told(store, before) == [("holder", ANNE), ("holder", JEAN)]
 
 
+@pytest.mark.parametrize("other", ["", "both@x.fr", "luc@x.fr", "899900000011 ?", "a-0", "é@x.fr"])
+def test_an_address_that_a_row_without_identification_claims_too_is_nobodys_for_sure(store, other):
+    """Its holder is its address. Whether it is the same person cannot be told: names join nobody, and patients' mail
+    goes to whoever is shown. What is no identification is not taken for another one's address either."""
+    load(store, person(ANNE, "both@x.fr"), person(other, "both@x.fr"), person(LUC, "luc@x.fr"))
+    with store.reading() as reader:
+        assert reader.contested() == reader.contested_among(["both@x.fr", "luc@x.fr"]) == {"both@x.fr"}
+        assert reader.holders_of_address("both@x.fr") == [ANNE, "both@x.fr"]
+        assert [row.holder for row in reader.records_of("luc@x.fr")] == []
+    before = head(store)
+    load(store, person(ANNE, "both@x.fr"), person(LUC, "luc@x.fr"))
+    with store.reading() as reader:
+        assert reader.contested() == frozenset()
+    assert told(store, before) == [("holder", ANNE), ("holder", "both@x.fr")]
+
+
+def test_rows_without_identification_and_services_contest_nothing_by_themselves(store):
+    load(
+        store,
+        person("", "nobody@x.fr", service="A"),
+        person("nobody@x.fr", "nobody@x.fr", service="B"),
+        service("nobody@x.fr"),
+        person(ANNE, "service@x.fr"),
+        service("service@x.fr"),
+        person(ANNE.upper(), "Twice@x.fr"),
+        person(ANNE, "twice@X.fr", service="B"),
+    )
+    with store.reading() as reader:
+        assert reader.contested() == frozenset()
+
+
 def test_beyond_what_is_worth_naming_everything_has_changed(store, monkeypatch):
     monkeypatch.setattr(changes, "MANY", 2)
     load(store, *(person(f"8999000000{number}", f"{number}@x.fr") for number in range(10, 13)))

@@ -89,8 +89,14 @@ def test_all_four_kinds_in_one_file(store):
         add: mail
         mail: a@b.fr
         -
-        increment: employeeNumber
-        employeeNumber: 5
+        add: objectClass
+        objectClass: extensibleObject
+        -
+        add: uidNumber
+        uidNumber: 7
+        -
+        increment: uidNumber
+        uidNumber: 5
         -
         replace: title
 
@@ -109,7 +115,7 @@ def test_all_four_kinds_in_one_file(store):
     renamed = attributes(store, "uid=jeannot,UNDER")
     assert renamed["uid"] == [b"jeannot"]
     assert renamed["mail"] == [b"a@b.fr"]
-    assert renamed["employeeNumber"] == [b"12"]
+    assert renamed["uidNumber"] == [b"12"]
     assert kinds(store, 7) == ["delete", "rename", "add"]
 
 

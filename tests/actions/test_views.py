@@ -237,6 +237,36 @@ def test_cn_has_two_values_when_the_operator_wants_no_detail(tmp_path: Path) -> 
     source.store().close()
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Anne DUPONT (née MARTIN)", True),
+        ("DUPONT Anne (née MARTIN)", True),
+        ("Cabinet DUPONT (Lille)", True),
+        ("Anne (Annette)", True),
+        ("DUPONT Anne ()", True),
+        (")", True),
+        # What a view makes, of these or of former words; exports have it, and each view makes its own.
+        ("DUPONT Anne (Médecin, LILLE)", False),
+        ("Dupont anne (médecin, Lille)", False),
+        ("DUPONT Anne (Médecin)", False),
+        ("DUPONT Anne (LILLE)", False),
+        ("DUPONT Anne (Interne, LILLE)", False),
+        ("DUPONT Anne (Médecin, LENS)", False),
+    ],
+)
+def test_a_name_that_ends_with_a_parenthesis_is_kept_unless_it_is_a_detail(
+    source: StoreSource, name: str, kept: bool
+) -> None:
+    told.write(source.store(), "anne", {**anne(), "cn": [b"Anne DUPONT", name.encode()]})
+    told.publish(source.store(), person(ANNE, BEST, nom="DUPONT", prenom="Anne", l6="59140 DUNKERQUE"))
+    for audience in READERS:
+        found = shown(source, audience)[ANNE_DN]
+        details = [one for one in found["cn"] if one.startswith("DUPONT Anne (M")]
+        assert (name in found["cn"]) == (kept or name in found["displayName"])
+        assert details == found["displayName"], "one, and its own"
+
+
 def test_where_each_value_comes_from_is_told(source: StoreSource) -> None:
     told.write(source.store(), "anne", anne())
     told.publish(source.store(), person(ANNE, BEST))

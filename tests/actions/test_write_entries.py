@@ -274,3 +274,38 @@ def test_a_structural_class_changes_when_an_administrator_insists(state: State, 
     assert row_of(state, A).structural == "inetOrgPerson"
     nonsense = doors.administrator(modify(A, ("replace", "objectClass", "device")), RELAX)
     assert nonsense.code == ResultCode.objectClassViolation
+
+
+@pytest.mark.parametrize(
+    ("classes", "attributes", "code"),
+    [
+        (
+            ["referral", "extensibleObject"],
+            {"ref": "ldap://ailleurs.exemple/"},
+            ResultCode.affectsMultipleDSAs,
+        ),
+        (["alias", "extensibleObject"], {"aliasedObjectName": A}, ResultCode.aliasProblem),
+        (["subentry"], {"subtreeSpecification": "{}"}, ResultCode.objectClassViolation),
+    ],
+)
+def test_nothing_is_put_below_what_is_closed_nor_is_closed_what_has_something_below(
+    doors: Doors, classes: list[str], attributes: dict[str, str], code: int
+) -> None:
+    """Clients are referred by what the index knows; what was written in the same moment it does not know yet."""
+    closed = f"cn=fermée,{APICRYPT}"
+    outcomes = doors.all(
+        job(add(closed, objectClass=classes, **attributes)), job(person(f"cn=b,{closed}")), job(person(A))
+    )
+    done(outcomes[0], outcomes[2])
+    assert isinstance(outcomes[1], WriteOutcome)
+    assert outcomes[1].code == code
+    assert doors.administrator(rename(A, "cn=a", superior=closed)).code == code
+    done(doors.administrator(person(B)), doors.administrator(person(f"cn=c,{B}")))
+    closing = modify(
+        B,
+        ("replace", "objectClass", *classes),
+        ("delete", "sn"),
+        *(("add", *one) for one in attributes.items()),
+    )
+    assert doors.administrator(closing, RELAX).code == code
+    done(doors.administrator(delete(f"cn=c,{B}")), doors.administrator(closing, RELAX))

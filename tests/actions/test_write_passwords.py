@@ -139,11 +139,11 @@ def test_one_that_is_no_password_of_the_entry_is_a_guess():
     wanted = (ResultCode.noSuchAttribute, b"\x30\x00", OTHER)
     assert declined(modify((DELETE_VALUES, OTHER)), grant=PERSON) == wanted
     assert declined(PasswordChange(NAME, OTHER, SECRET)) == (
-        ResultCode.invalidCredentials,
+        ResultCode.unwillingToPerform,
         b"\x30\x00",
         OTHER,
     )
-    assert declined(PasswordChange(NAME, SECRET, OTHER), ())[0] == ResultCode.invalidCredentials
+    assert declined(PasswordChange(NAME, SECRET, OTHER), ())[0] == ResultCode.unwillingToPerform
 
 
 @pytest.mark.parametrize(

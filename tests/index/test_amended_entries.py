@@ -96,6 +96,25 @@ def test_a_view_does_not_move_with_what_only_administrators_see(folder: IndexFol
     client.close()
 
 
+@pytest.mark.parametrize("changed", ["sn", "telephoneNumber"])
+def test_what_a_writer_committed_and_told_nobody_is_seen_whole(
+    folder: IndexFolder, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """It was killed between the two, or has not come so far: each entry is found once, as it is."""
+    invented.make_base(folder, [ROOT, person(), person(name="b")])
+    invented.write(folder, [], [person(name="c")], 2)
+    client = Client(folder)
+    for change, name in enumerate("abcabc", 3):
+        client.ask("(uid=*)")
+        thing = person(name=name, **{changed: b"x%d" % change})
+        with monkeypatch.context() as patch:
+            patch.setattr(IndexFolder, "announce", lambda self, change=0: None)
+            invented.write(folder, [], [thing], change)
+        assert client.ask(f"({changed}=x{change})").names == [thing.dn]
+        assert sorted(client.ask("(cn=martin)").names) == [f"uid={one},{APICRYPT}" for one in "abc"]
+    client.close()
+
+
 class Slow:
     """A clock by which every slice is over at once."""
 

@@ -96,6 +96,19 @@ def test_who_is_changed_or_added_meanwhile_is_sent_at_most_once(folder: IndexFol
     client.close()
 
 
+@pytest.mark.parametrize("text", ["(sn>=x)", "(&(sn>=x)(!(sn=*w*)))"])
+def test_who_is_no_longer_what_is_searched_for_is_not_sent(folder: IndexFolder, text: str) -> None:
+    client = Client(folder)
+    answer = stream(client, text)
+    first = until(answer, 20)
+    # Of the base and of the recent part, of which one has become another one since.
+    invented.write(folder, [], [person(number, sn=b"w") for number in (5, 40, 41, 50)], 3)
+    invented.write(folder, [], [person(50), person(51, sn=b"xx")], 4)
+    found = first + rest(answer)
+    assert found == [number for number in range(COUNT) if number not in (40, 41)]
+    client.close()
+
+
 @pytest.mark.parametrize("wanted", [(), ("cn", "telephoneNumber"), ("*", "+")], ids=["ready", "cut", "all"])
 def test_what_an_entry_no_longer_has_is_not_sent_although_it_was_read_before(
     folder: IndexFolder, wanted: tuple[str, ...]

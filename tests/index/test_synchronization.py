@@ -87,6 +87,12 @@ class Line:
             answer += self.session.advance(time.monotonic())
         return answer
 
+    def something(self) -> bytes:
+        """What the first slice says that says anything."""
+        while not (answer := self.session.advance(time.monotonic())):
+            assert not self.session.idle
+        return answer
+
     def wake(self) -> bytes:
         self.session.wake()
         return self.rest()
@@ -140,18 +146,17 @@ def people_of(place: Place) -> list[str]:
 
 
 def set_flag(place: Place, name: str, description: str, value: bytes) -> None:
+    place.change(lambda writer: write_flag(writer, name, description, value))
+
+
+def write_flag(writer, name: str, description: str, value: bytes) -> None:
     """An attribute of an account, written as an import would."""
-    key = invented.dn.key(invented.dn.parse(name), SCHEMA)
-
-    def work(writer) -> None:
-        row = writer.entry(key)
-        attributes = ber.decode_attributes(row.attributes)
-        attributes[description] = [value]
-        described = account.described(attributes, row.uuid)
-        octets = ber.encode_attributes(attributes)
-        writer.replace(row, octets, row.passwords, row.structural, *described)
-
-    place.change(work)
+    row = writer.entry(invented.dn.key(invented.dn.parse(name), SCHEMA))
+    attributes = ber.decode_attributes(row.attributes)
+    attributes[description] = [value]
+    described = account.described(attributes, row.uuid)
+    octets = ber.encode_attributes(attributes)
+    writer.replace(row, octets, row.passwords, row.structural, *described)
 
 
 def test_a_consumer_is_sent_nothing_while_its_base_is_not_as_it_asserts(place: Place) -> None:
@@ -275,6 +280,74 @@ def test_while_somebody_hides_replicas_of_strangers_wait_and_others_do_not(peopl
     set_flag(people, people_of(people)[0], "listeRouge", b"TRUE")
     following.take(strangers.wake())
     assert [state for state, _ in following.states] == [State.DELETE]
+
+
+def test_what_was_not_told_yet_when_somebody_else_hides_is_told_then(
+    people: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows a filter is told by what it has; work that is interrupted begins again."""
+    monkeypatch.setattr("annuaire.index.synchronizing.CHUNK_OCTETS", 1)
+    consumer, line = Consumer(), people.connect(Audience.MSSANTE)
+    asked = {"base": PERSONNES, "filter_": "(!(l=NULLE PART))", "attributes": ["*", "entryUUID"]}
+    consumer.take(line.say(consumer.request(persist=True, **asked)))  # type: ignore[arg-type]
+    hides, stays, other = people_of(people)[:3]
+
+    def work(writer) -> None:
+        for name, description, value in ((hides, "listeRouge", b"TRUE"), (stays, "street", b"1 rue Neuve")):
+            write_flag(writer, name, description, value)
+
+    people.change(work)
+    snapshot = people.reader.snapshot()
+    snapshot.end()
+    line.session.wake()
+    consumer.states.clear()
+    consumer.take(line.something())
+    assert [state for state, _ in consumer.states] == [State.MODIFY]
+    people.folder.hide_until(snapshot.change + 1)
+    assert line.rest() == b""
+    set_flag(people, other, "listeRouge", b"TRUE")
+    consumer.take(line.wake())
+    assert held(consumer) == shown(people, Audience.MSSANTE, PERSONNES, "(!(l=NULLE PART))")
+
+
+def test_whoever_was_told_more_than_its_cookie_says_and_cut_off_is_told_who_is_gone(people: Place) -> None:
+    consumer = Consumer()
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    name, before = people_of(people)[0], shown(people, Audience.MSSANTE, PERSONNES)
+    set_flag(people, name, "listeRouge", b"TRUE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    cookie = consumer.cookie
+    set_flag(people, name, "listeRouge", b"FALSE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    assert held(consumer) == before
+    consumer.cookie = cookie  # the one behind the entry was lost
+    set_flag(people, name, "listeRouge", b"TRUE")
+    poll(people, consumer, Audience.MSSANTE, base=PERSONNES)
+    assert held(consumer) == shown(people, Audience.MSSANTE, PERSONNES)
+    assert len(consumer.entries) == len(before) - 1
+
+
+def test_whoever_appeared_before_somebody_hid_and_is_gone_then_is_deleted(
+    people: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annuaire.index.synchronizing.CHUNK_OCTETS", 1)
+    hidden, other, *_ = people_of(people)
+    set_flag(people, hidden, "listeRouge", b"TRUE")
+    consumer, line = Consumer(), people.connect(Audience.MSSANTE)
+    consumer.take(line.say(consumer.request(persist=True, base=PERSONNES)))
+    consumer.states.clear()
+    set_flag(people, hidden, "listeRouge", b"FALSE")
+    snapshot = people.reader.snapshot()
+    snapshot.end()
+    line.session.wake()
+    consumer.take(line.something())
+    assert [state for state, _ in consumer.states] == [State.ADD]
+    people.folder.hide_until(snapshot.change + 1)  # before the cookie
+    assert line.rest() == b""
+    set_flag(people, hidden, "listeRouge", b"TRUE")
+    set_flag(people, other, "telephoneNumber", b"1")
+    consumer.take(line.wake())
+    assert held(consumer).keys() == shown(people, Audience.MSSANTE, PERSONNES).keys()
 
 
 # ------------------------------------------------------------------ cookies
@@ -412,6 +485,35 @@ def test_a_new_base_because_there_is_too_much_keeps_the_log(
         assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
     assert len(builds) > 2
     assert consumer.code is None
+
+
+def test_what_is_committed_while_a_base_takes_the_place_of_another_leaves_the_log(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, consumer = Life(12), Consumer()
+    for _ in range(60):
+        place.change(life.turn)
+    poll(place, consumer, Audience.ADMIN, base=APICRYPT)
+    catch_up, caught_up = refresh._catch_up, []
+
+    def and_somebody_writes(*some: object, **more: object) -> int | None:
+        reached = catch_up(*some, **more)  # type: ignore[arg-type]
+        caught_up.append(reached)
+        with place.source.store().writing("cn=admin") as writer:
+            count = 1000 + len(caught_up)
+            writer.add(
+                new(named(f"uid=late{count}", APICRYPT, life.chance, count), count.to_bytes(16, "big"))
+            )
+        return reached
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refresh, "_catch_up", and_somebody_writes)
+        refresh.rebuild(place.source, place.folder)
+    assert len(caught_up) >= 3
+    place.refresh()
+    poll(place, consumer, Audience.ADMIN, base=APICRYPT)
+    assert held(consumer) == shown(place, Audience.ADMIN, APICRYPT)
+    assert len(consumer.states) == len(caught_up) < len(consumer.entries)
 
 
 def test_a_base_that_shows_something_else_begins_the_log_anew(people: Place, tmp_path: Path) -> None:

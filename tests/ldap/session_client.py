@@ -62,6 +62,9 @@ class FakeDirectory:
     def matched(self, wanted, audience):
         return "o=apicrypt,c=FR" if names.is_within(wanted, key("o=apicrypt,c=FR")) else ""
 
+    def is_of(self, wanted, name):
+        return False
+
     def account(self, name):
         return Account(USER, Audience.APICRYPT, HASHES) if name == USER else None
 

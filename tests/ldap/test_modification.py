@@ -67,9 +67,9 @@ def test_changes_are_made_in_order(standard):
 
 
 def test_a_number_is_incremented(standard):
-    old = {"uidNumber": [b"7"], "employeeNumber": [b"-3", b"4"]}
-    changes = [("increment", "employeeNumber", [b"5"])]
-    assert modification.apply(old, changes, standard)["employeeNumber"] == [b"2", b"9"]
+    old = {"gidNumber": [b"7"], "uidNumber": [b"-3", b"4"]}
+    changes = [("increment", "uidNumber", [b"5"])]
+    assert modification.apply(old, changes, standard)["uidNumber"] == [b"2", b"9"]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,14 @@ def test_a_number_is_incremented(standard):
         (("add", "noSuchThing", [b"x"]), 17),
         (("replace", "entryUUID", [b"x"]), 19),
         (("increment", "cn", [b"1"]), 19),
-        (("increment", "title", [b"1"]), 16),
-        (("increment", "employeeNumber", [b"1_0"]), 19),
+        (("increment", "title", [b"1"]), 19),
+        (("increment", "gidNumber", [b"1"]), 16),
+        (("increment", "uidNumber", [b"1_0"]), 19),
+        (("increment", "uidNumber", [b"1", b"2"]), 2),
         (("invent", "cn", []), 2),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_its_code(change, code, standard):
     with pytest.raises(ModificationError) as caught:
-        modification.apply({"cn": [b"Jean"], "employeeNumber": [b"1"]}, [change], standard)
+        modification.apply({"cn": [b"Jean"], "uidNumber": [b"1"]}, [change], standard)
     assert caught.value.violation.code == code

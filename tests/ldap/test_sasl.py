@@ -45,6 +45,7 @@ def client_on(channel: Channel, **settings) -> Client:
     )
     known = Account(USER, Audience.APICRYPT, KEPT)
     client.directory.account = lambda name: known if name.lower() in (USER.lower(), MAIL) else None
+    client.directory.is_of = lambda wanted, name: (wanted, name.lower()) == (key(USER), MAIL)
     client.session.secured(channel)
     return client
 

@@ -109,7 +109,6 @@ def test_messages_are_those_of_the_standard() -> None:
     assert value(sync.new_cookie(1, b"abc")) == b"\x80\x03abc"
     assert value(sync.refreshed(1, b"abc", True)) == b"\xa1\x05\x04\x03abc"
     assert value(sync.refreshed(1, b"abc", False)) == b"\xa2\x05\x04\x03abc"
-    assert value(sync.deleted(1, [UUID])) == b"\xa3\x17\x01\x01\xff\x31\x12\x04\x10" + UUID
 
 
 def test_the_end_carries_the_cookie() -> None:

@@ -191,6 +191,8 @@ class Generator:
                 values = self._values(attribute)
                 if attribute in UNMATCHED and kind == ADD:
                     kind = REPLACE
+                elif attribute in UNMATCHED and kind == DELETE:
+                    values = []
             if kind in (DELETE, REPLACE) and self._random.random() < 0.3:
                 values = []
             said.append((kind, attribute, values))

@@ -104,6 +104,7 @@ def test_workers_are_killed_while_many_write_and_another_process_imports(tmp_pat
                 replaced(server, victim, 3)
             importing.join(4 * PATIENCE)
             promised(clients, 20)
+            well(server)  # also while they write
         assert kept(server, BASE, clients) == []
         assert sum(client.reconnected for client in clients) > CLIENTS
         assert imports[0].returncode == 0, imports[0].stdout + imports[0].stderr

@@ -48,6 +48,16 @@ def test_a_unix_socket_takes_the_place_of_a_dead_one(tmp_path):
             client.connect(str(path))
 
 
+def test_a_unix_socket_at_which_somebody_else_listens_is_left_to_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(listening, "PATIENCE", 0.15)
+    path = tmp_path / "s"
+    with open_at(f"unix:{path}").socket:
+        with pytest.raises(Misconfigured, match="somebody else"):
+            open_at(f"unix:{path}")
+        assert path.is_socket()
+    open_at(f"unix:{path}").socket.close()
+
+
 @pytest.mark.parametrize(
     "endpoint",
     [

@@ -158,7 +158,7 @@ def test_a_stranger_changes_nothing(server: serving.Server) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "policy"),
     [
-        ("pas celui-là", SECOND, "Invalid credentials (49)", ""),
+        ("pas celui-là", SECOND, "Server is unwilling to perform (53)", ""),
         (FIRST, "court", "Constraint violation (19)", "Password is too short for policy"),
         (FIRST, "aaaaaaaaaaaaaaaa", "Constraint violation (19)", "Password fails quality checks"),
     ],

@@ -282,6 +282,20 @@ def test_it_converges_after_it_was_away(place: Place) -> None:
     assert log.count("LDAP_SYNC_ADD") < 40
 
 
+def test_whoever_came_last_and_hides_while_it_is_away_is_gone_when_it_comes_back(place: Place) -> None:
+    """slapd gives what it is told an entryCSN of its own clock, which is later than the cookie."""
+    for number in range(60, 63):
+        place.write(person(number, apicryptInterop="TRUE"))
+    place.converged()
+    before = place.replica.contents(PEOPLE)
+    place.replica.stop()
+    for number in range(60, 63):
+        place.write(modified(f"uid=nouvelle{number},{APICRYPT}", "listeRouge", "TRUE"))
+    place.replica.start()
+    place.converged()
+    assert len(before) - len(place.replica.contents(PEOPLE)) == 3
+
+
 def test_it_goes_on_when_workers_are_killed(place: Place) -> None:
     mark = len(place.replica.log())
     for pid in place.server.worker_pids():

@@ -1,5 +1,6 @@
 """LDAPS with a certificate made by scripts/make_certificates."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -13,6 +14,7 @@ import asking
 import ldap3
 import pytest
 import serving
+from waiting import until
 
 from annuaire.errors import Misconfigured
 from annuaire.ldap import ber, capabilities
@@ -226,3 +228,32 @@ def test_what_waits_behind_other_answers_is_cancelled(secure, certificates):
     codes = asking.codes(answer)
     assert dict(codes) == {**dict.fromkeys(range(1, count), 0), count: 118, 99: 0}
     assert codes.index((count, 118)) < codes.index((99, 0))
+
+
+def sockets(pid: int) -> int:
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += str(descriptor.readlink()).startswith("socket:")
+    return found
+
+
+@pytest.mark.parametrize("last", [asking.unbind(), b"\x04\x00"])
+@pytest.mark.parametrize("count", [50, 400])
+def test_whose_end_comes_behind_many_requests_is_gone_when_they_are(secure, certificates, last, count):
+    """Reading had stopped for so many requests: it goes on, or TLS would never hear of the client's end."""
+    before = [sockets(pid) for pid in secure.worker_pids()]
+    for _ in range(3):
+        with (
+            secure.connect("ldaps") as plain,
+            trusting(certificates).wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            many = b"".join(asking.search(number, "(sn=*)") for number in range(1, count + 1))
+            connection.sendall(many + last + asking.search(999) * 50)
+            with contextlib.suppress(ConnectionError):
+                while connection.recv(65536):
+                    pass
+    pids = secure.worker_pids()
+    until(
+        lambda: all(sockets(pid) <= most for pid, most in zip(pids, before, strict=True)), lambda: str(before)
+    )

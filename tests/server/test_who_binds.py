@@ -1,11 +1,15 @@
 """Who a name and a password are to a real server: accounts of ours under every name they have, and nobody else."""
 
+import socket
+
+import asking
 import invented_accounts
 import ldap3
 import pytest
 import serving
 from ldap3.core.exceptions import LDAPInvalidCredentialsResult
 
+from annuaire.ldap import ber, capabilities
 from annuaire.passwords import argon2, hashes
 
 APICRYPT = f"ou=apicrypt,{serving.SUFFIX}"
@@ -71,7 +75,7 @@ def binding(tmp_path_factory: pytest.TempPathFactory) -> serving.Server:
         )
     )
     serving.fill(state, ldif)
-    with serving.serving(state) as running:
+    with serving.serving(state, ANNUAIRE_LISTENERS_LDAPI_ENDPOINT=f"unix:{state.parent}/ldapi") as running:
         yield running
 
 
@@ -92,21 +96,56 @@ def dn(uid: str) -> str:
     return f"dn:uid={uid},{APICRYPT}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        f"uid=actif,{APICRYPT}",
-        f"UID = Actif , {APICRYPT.upper()}",
-        f"uid=899900000001,{PERSONNES}",
-        f"UID=899900000001, OU=Personnes,{serving.SUFFIX}",
-        "actif@medical59.apicrypt.org",
-        "ACTIF@Medical59.apicrypt.org",
-        "marie.actif@interop-mssante.apicrypt.org",
-    ],
-)
+NAMES = [
+    f"uid=actif,{APICRYPT}",
+    f"UID = Actif , {APICRYPT.upper()}",
+    f"uid=899900000001,{PERSONNES}",
+    f"UID=899900000001, OU=Personnes,{serving.SUFFIX}",
+    "actif@medical59.apicrypt.org",
+    "ACTIF@Medical59.apicrypt.org",
+    "marie.actif@interop-mssante.apicrypt.org",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_account_binds_under_each_of_its_names(binding: serving.Server, name: str) -> None:
     assert who(binding, name) == dn("actif")
     assert who(binding, name, "un-autre") is None
+
+
+def test_each_of_these_names_means_oneself_and_no_other_does(binding: serving.Server) -> None:
+    others = [
+        f"uid=rouge,{APICRYPT}",
+        f"uid=899900000003,{PERSONNES}",
+        "rouge@medical59.apicrypt.org",
+        f"uid=relais,{COMPTES}",
+        serving.ADMIN,
+        f"uid=899900009999,{PERSONNES}",
+        "actif@medical60.apicrypt.org",
+        f"cn=899900000001,{PERSONNES}",
+        f"uid=899900000001+cn=actif,{PERSONNES}",
+        "uid=",
+    ]
+    with binding.connect() as connection:
+        connection.sendall(asking.bind(1, NAMES[0], SECRET))
+        assert asking.codes(serving.receive(connection)) == [(1, 0)]
+        told = set()
+        for name, code in [*((one, 19) for one in NAMES), *((one, 50) for one in others)]:
+            # Too short: nothing is changed.
+            value = ber.sequence([ber.octets(name.encode(), 0x80), ber.octets(b"court", 0x82)])
+            connection.sendall(asking.extended(2, capabilities.PASSWORD_MODIFY, value))
+            [answer] = asking.read(serving.receive(connection))
+            assert answer.operation.code == code, name
+            told.add((code, answer.operation.text))
+        assert len(told) == 2
+    with socket.socket(socket.AF_UNIX) as connection:  # PLAIN, to act for somebody
+        connection.settimeout(serving.PATIENCE_SECONDS)
+        connection.connect(str(binding.state.parent / "ldapi"))
+        for name in [*NAMES, *others]:
+            authzid = f"{'dn' if '=' in name else 'u'}:{name}"
+            credentials = b"\0".join(one.encode() for one in (authzid, NAMES[0], SECRET))
+            connection.sendall(asking.sasl(3, "PLAIN", credentials))
+            assert asking.codes(serving.receive(connection)) == [(3, 0 if name in NAMES else 49)], name
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,31 @@ def test_generated_writes_end_as_in_slapd(pair: Pair, seed: int) -> None:
     assert len(left) >= 5
 
 
+def test_nothing_is_put_below_what_is_closed(pair: Pair) -> None:
+    """An alias, a subentry, a referral: whatever there is below it is elsewhere or nowhere."""
+    base = {"objectClass": [b"dcObject", b"organization"], "dc": [b"exemple"], "o": [b"Exemple"]}
+    closed = {
+        "alias": {"objectClass": [b"alias", b"extensibleObject"], "aliasedObjectName": [TREE.encode()]},
+        "subentry": {"objectClass": [b"subentry"], "subtreeSpecification": [b"{}"]},
+        "referral": {"objectClass": [b"referral", b"extensibleObject"], "ref": [b"ldap://a.exemple/"]},
+    }
+    person = {"objectClass": [b"person"], "sn": [b"a"]}
+    # slapd calls a move below a referral `other`, and lets one move below a subentry what it adds there never.
+    moved = {"alias": (33, 33), "referral": (71, 80), "subentry": (65, 0)}
+    made = [asking.add(2, TREE, base), asking.add(2, f"cn=a,{TREE}", person)]
+    made += [
+        asking.add(2, f"cn={name},{TREE}", {**entry, "cn": [name.encode()]}) for name, entry in closed.items()
+    ]
+    for request in made:
+        assert asked(pair.ours, request).code == asked(pair.theirs, request).code == ResultCode.success
+    for name, code in (("alias", 33), ("referral", 10), ("subentry", 65)):
+        below = f"cn={name},{TREE}"
+        adding = asking.add(2, f"cn=b,{below}", person)
+        assert asked(pair.ours, adding).code == asked(pair.theirs, adding).code == code
+        moving = asking.modify_dn(2, f"cn=a,{TREE}", "cn=a", below)
+        assert (asked(pair.ours, moving).code, asked(pair.theirs, moving).code) == moved[name]
+
+
 def test_the_generator_is_the_same_for_a_seed() -> None:
     first, second = generated_writes.Generator(1), generated_writes.Generator(1)
     assert [first.write() for _ in range(50)] == [second.write() for _ in range(50)]

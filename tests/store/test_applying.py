@@ -52,7 +52,9 @@ def test_no_statement_reads_all_entries_for_each_change(store, monkeypatch):
         staged.index()
         with staged.comparing() as reader:
             staged.match()
-            staged.refuse_orphans()
+            closed = [((71, "a referral"), frozenset({"referral"}))]
+            staged.refuse_misplaced(closed)
+            staged.refuse_adrift(closed)
             for row in reader.entries(after_id=1, limit=9):
                 staged.change(
                     State(

@@ -37,7 +37,8 @@ def answer(message: Message, service: Service, audience: Audience) -> bytes | No
         # Adding what is there already is said to be so, whatever it is.
         found = _of(operation.dn, service, audience, above=adding)
     if found is not None:
-        uris = referrals.adjusted(referrals.uris(found.attributes), found.dn, operation.dn.decode())
+        stored = referrals.uris(found.attributes | found.operational)
+        uris = referrals.adjusted(stored, found.dn, operation.dn.decode())
         return responses.result(
             message.message_id,
             refusals.TAGS[type(operation)],

@@ -65,14 +65,21 @@ def assume(identity: Identity, authzid: bytes, service: Service) -> Identity | N
         return identity
     if not authzid.startswith((b"dn:", b"u:")):
         return None
-    asked = named(login_name(authzid, service), service)
-    if asked is None:
-        # Who showed a certificate has a name that is no entry's.
-        text = authzid.removeprefix(b"dn:").decode("utf-8", "replace")
-        return identity if identity.dn and key(text, service) == key(identity.dn, service) else None
-    if asked.key == identity.key:
-        return asked
-    return in_the_name_of(asked, identity, identity.dn) if identity.audience & Audience.ADMIN else None
+    name = login_name(authzid, service)
+    if means(name, identity, service):
+        return identity
+    asked = named(name, service) if identity.audience & Audience.ADMIN else None
+    return in_the_name_of(asked, identity, identity.dn) if asked is not None else None
+
+
+def means(name: str, identity: Identity, service: Service) -> bool:
+    """Whether a bind name is that of who is bound. Whoever else it means is not looked up: that can be timed."""
+    if not name or not identity.dn:
+        return False
+    # Who showed a certificate has a name that is no entry's.
+    if key(name, service) == (identity.key or key(identity.dn, service)):
+        return True
+    return bool(identity.key) and service.directory.is_of(identity.key, name)
 
 
 def in_the_name_of(asked: Identity, administrator: Identity, bound: str) -> Identity:

@@ -79,7 +79,7 @@ def _decide(
         return WriteOutcome(
             ResultCode.insufficientAccessRights, "bind first: who is not known has no password"
         )
-    name = _named(whose, identity, service)
+    name = _named(whose, identity, audience, service)
     key = identities.key(name, service)
     own = bool(identity.key) and key == identity.key
     grant = access.to_change_password(audience, own)
@@ -117,12 +117,14 @@ def _decide(
     )
 
 
-def _named(whose: bytes | None, identity: Identity, service: Service) -> str:
+def _named(whose: bytes | None, identity: Identity, audience: Audience, service: Service) -> str:
     """The DN of the entry that is meant: one's own unless said, by any name that binds or by its DN."""
     if not whose:
         return identity.dn
     text = identities.login_name(whose, service)
-    account = service.directory.account(text) if text else None
+    if identities.means(text, identity, service):
+        return identity.dn
+    account = service.directory.account(text) if text and audience & Audience.ADMIN else None
     if account is not None:
         return account.dn
     # Who cannot bind has a password too: suspended, or without an audience.

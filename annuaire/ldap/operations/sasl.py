@@ -166,24 +166,23 @@ def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: 
     name = identities.login_name(first.name, service)
     spelled = (name.encode() or first.name)[:NAME_MAX]
     key = identities.key(name, service)
-    identity, known = None, None
-    administrator = service.administrator
-    if administrator is not None and key == administrator.key:
-        identity = Identity(administrator.dn, Audience.ADMIN, administrator.key)
-        known = administrator.scram(service.secret)
-    elif key and (account := service.directory.account(name)) is not None:
-        identity = identities.of_account(account, service)
-        if identity.key == key:  # Note [A salt tells nothing]: by its DN alone
-            known = scram.keys(account.hashes)
-            known = known if scram.usable(known, scram.salt(key, service.secret)) else None
     salted = key or guessing.spelling(spelled, service.schema)
-    exchange = scram.Exchange(first, known or scram.nobodys(salted, service.secret))
+    exchange = scram.Exchange(first, scram.nobodys(salted, service.secret))
 
     def finish(credentials: bytes, asking: Asking) -> Outcome:
         attempt = Attempt(service.guesses, service.schema, spelled, asking.peer)
         if attempt.waits(asking.now):
             return BindRefused(ResultCode.invalidCredentials, policy=PolicyError.accountLocked)
-        proof = exchange.finish(credentials, binding)
+        identity, known = None, None
+
+        def look_up() -> scram.ScramKeys | None:
+            nonlocal identity, known
+            identity, known = _keys(name, key, service)
+            return known
+
+        # Not before there is a proof, which is counted: as often as anybody likes, the time that it takes to find
+        # somebody would tell that there is somebody.
+        proof = exchange.finish(credentials, binding, look_up)
         matched = proof is not None and known is not None
         # No two proofs are alike: the same wrong password again is a guess more, unlike in a simple bind.
         if not attempt.ended(matched, credentials, asking.now) or identity is None:
@@ -192,6 +191,21 @@ def _exchange(mechanism: str, first: scram.ClientFirst, binding: bytes, asking: 
         return Proven(proven.identity, proof) if isinstance(proven, Proven) else proven
 
     return Challenge(mechanism, exchange.server_first, finish)
+
+
+def _keys(name: str, key: bytes, service: Service) -> tuple[Identity | None, scram.ScramKeys | None]:
+    """Who has a name, and the keys of their password as everybody's look; Note [A salt tells nothing]."""
+    administrator = service.administrator
+    if administrator is not None and key == administrator.key:
+        return Identity(administrator.dn, Audience.ADMIN, key), administrator.scram(service.secret)
+    account = service.directory.account(name) if key else None
+    if account is None:
+        return None, None
+    identity = identities.of_account(account, service)
+    known = scram.keys(account.hashes)
+    # By its DN alone.
+    fits = identity.key == key and scram.usable(known, scram.salt(key, service.secret))
+    return identity, known if fits else None
 
 
 def _as(identity: Identity, authzid: bytes, service: Service) -> Proven | BindRefused:
