@@ -5,6 +5,7 @@ from __future__ import annotations
 from annuaire.actions import refresh
 from annuaire.actions.source import StoreSource
 from annuaire.errors import Unavailable
+from annuaire.index import part
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader
@@ -19,12 +20,13 @@ def renew(source: StoreSource, folder: IndexFolder) -> bool:
 
 
 def _written(source: StoreSource, folder: IndexFolder) -> int:
-    """Entries written since the base; without an index there is none to be renewed."""
+    """What was written since the base; without an index there is none to be renewed."""
     reader = Reader(folder, Numbering(source.schema()))
     try:
         snapshot = reader.snapshot()
     except Unavailable:
         return 0
-    snapshot.end()
-    recent = 0 if snapshot.recent is None else snapshot.recent.part.count
-    return recent + len(snapshot.base.part.amended)
+    try:
+        return 0 if snapshot.recent is None else part.written(snapshot.recent.part.meta)
+    finally:
+        snapshot.end()

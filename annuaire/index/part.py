@@ -6,7 +6,7 @@ is never written again, so it alone keeps its transaction; the recent part's is 
 A base is read through what the recent part says of its entries: Note [An entry that keeps its place], amending.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,13 @@ _IN_MANY = layout.IN_MANY.to_bytes(4, "little")
 # Answers kept in memory by each worker, most of about 1 KiB; those with a photo are read each time.
 HOT_MAX = 50_000
 HOT_SIZE_MAX = 2048
+
+
+def written(meta: Callable[[bytes], bytes | None]) -> int:
+    """What a recent part has, by its `meta`: entries, those that kept their place in the base, words beside it."""
+    amended = meta(b"amended")
+    count, later = (int.from_bytes(meta(name) or b"", "little") for name in (b"count", b"later"))
+    return count + later + (0 if amended is None else len(postings.deserialize(amended)))
 
 
 class Part:

@@ -13,7 +13,7 @@ import lmdb
 from pyroaring import BitMap
 
 from annuaire.domain.audience import Audience
-from annuaire.index import amending, environments, layout, postings, view_log
+from annuaire.index import amending, environments, layout, part, postings, view_log
 from annuaire.index import entry as entries
 from annuaire.index.amending import Amendment, Changed, Tails
 from annuaire.index.entry import IndexEntry
@@ -44,15 +44,9 @@ class RecentWriter:
             return None if raw is None else int.from_bytes(raw, "little")
 
     def count(self) -> int:
-        """How many entries were written to it, those that kept their place in the base included, and words beside."""
+        """What was written to it since the base: searches ask for it besides."""
         with self._environment.begin() as transaction:
-            meta = self._databases["meta"]
-            amended = transaction.get(b"amended", db=meta)
-            count, later = (
-                int.from_bytes(transaction.get(name, db=meta) or b"", "little")
-                for name in (b"count", b"later")
-            )
-            return count + later + (0 if amended is None else len(postings.deserialize(amended)))
+            return part.written(lambda name: transaction.get(name, db=self._databases["meta"]))
 
     def begin_log(self) -> None:
         """See that the view of every audience has a log, so that replicas can be told where they are."""

@@ -8,7 +8,7 @@ import pytest
 from invented_directory import APICRYPT, SUFFIX, Client, Thing
 
 from annuaire.domain.audience import Audience
-from annuaire.index import amending, growing, ranking
+from annuaire.index import amending, growing, part, ranking
 from annuaire.index.amending import Changed
 from annuaire.index.folder import IndexFolder
 from annuaire.index.ranking import Rankings
@@ -52,6 +52,50 @@ def test_a_password_stays_with_its_entry_whatever_else_changes(folder: IndexFold
         assert client.directory.passwords(thing.key) == expected, change
     invented.write(folder, [person().key], [], 99)
     assert client.directory.passwords(person().key) == ()
+    client.close()
+
+
+def test_a_name_changed_forth_and_back_is_found_as_it_is_and_only_so(folder: IndexFolder) -> None:
+    """By words that the base does not know, which stand in a list of their own, each once."""
+    invented.make_base(folder, [ROOT, person(), person(name="b", sn=b"Durand")])
+    client = Client(folder)
+    asked = ("(sn=*bul*)", "(sn=zeb*)", "(sn=*zebulon*)", "(sn=Zebulon)", "(sn~=zebulon)", "(mobile=*)")
+    before = ("(sn=*art*)", "(sn=mart*)", "(sn=Martin)")
+    for change in range(2, 8):
+        new = change % 2 == 0
+        more = {"sn": "Zébulon".encode(), "mobile": b"1"} if new else {}
+        invented.write(folder, [], [person(**more)], change)
+        for filter_ in asked:
+            assert bool(client.ask(filter_).entries) == new, (change, filter_)
+        for filter_ in before:
+            assert bool(client.ask(filter_).entries) != new, (change, filter_)
+        assert client.ask("(cn=*art*)").entries
+    snapshot = client.reader.snapshot()
+    assert snapshot.recent is not None
+    assert snapshot.recent.part.count == 0, "it was written anew"
+    assert part.written(snapshot.recent.part.meta) == 2, "one entry and one word"
+    assert snapshot.base.part.words_with("bul", 9) == ["zebulon"]
+    snapshot.end()
+    client.close()
+
+
+def test_an_entry_of_a_base_that_is_given_another_least_cn_stands_elsewhere(folder: IndexFolder) -> None:
+    invented.make_base(folder, [ROOT, person(), person(name="b", cn=b"Noir")])
+    invented.write(folder, [], [person(cn=b"Zorn")], 2)
+    client = Client(folder)
+    snapshot = client.reader.snapshot()
+    assert snapshot.recent is not None
+    assert snapshot.recent.part.count == 1
+    assert len(snapshot.base.gone) == 1
+    snapshot.end()
+    # There it keeps its place: nothing is in the order of names.
+    invented.write(folder, [], [person(cn=b"Abel")], 3)
+    snapshot = client.reader.snapshot()
+    assert snapshot.recent is not None
+    assert snapshot.recent.part.count == 1
+    snapshot.end()
+    assert client.ask("(cn=a*)").entries
+    assert not client.ask("(|(cn=z*)(cn=m*))").entries
     client.close()
 
 
