@@ -128,9 +128,11 @@ class Passwords:
             if isinstance(found, AnnuaireError):
                 done(found)
             elif isinstance(found, Declined):
-                if attempt is not None and found.guessed is not None:
+                if found.guessed is None:
+                    write_telling.refused(self._told, job, found.outcome)
+                elif attempt is not None:
+                    # No refusal: the log has it, like those of binds.
                     attempt.ended(False, found.guessed, monotonic())
-                write_telling.refused(self._told, job, found.outcome)
                 done(found.outcome)
             else:
                 self._writes.submit(
