@@ -24,11 +24,20 @@ HOT_MAX = 50_000
 HOT_SIZE_MAX = 2048
 
 
+# So many entries that kept their place weigh as much as one that is searched besides the base: a posting is corrected
+# by two look-ups, however many there are, and only a sort by anything but cn looks at each.
+KEPT_LIGHTER = 4
+
+
 def written(meta: Callable[[bytes], bytes | None]) -> int:
-    """What a recent part has, by its `meta`: entries, those that kept their place in the base, words beside it."""
+    """How many entries written anew the contents of a recent part weigh, by its `meta`.
+
+    Those are searched besides the base. What keeps its place there, and words beside it, are found with it.
+    """
     amended = meta(b"amended")
     count, later = (int.from_bytes(meta(name) or b"", "little") for name in (b"count", b"later"))
-    return count + later + (0 if amended is None else len(postings.deserialize(amended)))
+    kept = 0 if amended is None else len(postings.deserialize(amended))
+    return count + (kept + later) // KEPT_LIGHTER
 
 
 class Part:

@@ -44,7 +44,7 @@ class RecentWriter:
             return None if raw is None else int.from_bytes(raw, "little")
 
     def count(self) -> int:
-        """What was written to it since the base: searches ask for it besides."""
+        """What was written to it since the base, as `part.written` weighs it."""
         with self._environment.begin() as transaction:
             return part.written(lambda name: transaction.get(name, db=self._databases["meta"]))
 

@@ -8,6 +8,7 @@ from ldap_writes import Doors, modify
 
 from annuaire.actions import refresh, renewing
 from annuaire.actions.source import StoreSource
+from annuaire.index import part
 from annuaire.index.folder import IndexFolder
 from annuaire.index.prepare import Numbering
 from annuaire.index.reader import Reader
@@ -30,6 +31,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     serving.fill(tmp_path / "var", PEOPLE)
     monkeypatch.setattr(refresh, "RECENT_MAX", 5)
+    monkeypatch.setattr(part, "KEPT_LIGHTER", 1)
     return Place(tmp_path / "var")
 
 
